@@ -1,0 +1,128 @@
+// Owns the assembly of the HTTP application: scopes, plugins, routes. Knows no environment, no clock and no port.
+
+import swagger from '@fastify/swagger';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyPluginAsync,
+  LogController,
+} from 'fastify';
+import { type Authenticate, requireCaller } from './http/caller.ts';
+import {
+  answerClientError,
+  httpOptions,
+  KEEP_ALIVE_MS,
+  listenBelowRoutes,
+  REQUEST_TIMEOUT_MS,
+} from './http/connection.ts';
+import { errorToProblem } from './http/error-to-problem.ts';
+import { speakJson } from './http/json-scope.ts';
+import { refuseUnknownAddresses, watchRoutes } from './http/method-not-allowed.ts';
+import type { Metrics } from './http/metrics.ts';
+import { answerErrors, observeRequests } from './http/observe.ts';
+import { openapiOptions } from './http/openapi.ts';
+import { shedLoad } from './http/overload.ts';
+import { ProblemError, sendProblem } from './http/problem.ts';
+import { docsRoutes } from './http/routes/docs.ts';
+import { metricsRoutes } from './http/routes/metrics.ts';
+import { type Lifecycle, probeRoutes } from './http/routes/probes.ts';
+import { sessionRoutes } from './http/routes/sessions.ts';
+import { userRoutes } from './http/routes/users.ts';
+import { wellKnownRoutes } from './http/routes/well-known.ts';
+import { problemSchema } from './http/schemas.ts';
+import type { SessionService } from './sessions/session-service.ts';
+import type { SessionStore } from './sessions/session-store.ts';
+import type { SigningKeys } from './sessions/signing-keys.ts';
+
+export interface AppDeps {
+  readonly sessions: SessionService;
+  readonly keys: SigningKeys;
+  readonly store: Pick<SessionStore, 'now' | 'describe'>;
+  readonly authenticate: Authenticate;
+  readonly metrics: Metrics;
+  readonly lifecycle: Readonly<Lifecycle>;
+  readonly logger: FastifyBaseLogger;
+  /** Draws the id of a request, a UUID. */
+  readonly newRequestId: () => string;
+  readonly detailsMaxBytes: number;
+  readonly trustProxy: readonly string[];
+  /** Whether to serve /docs and /openapi.json. */
+  readonly docs: boolean;
+}
+
+const BODY_LIMIT_BYTES = 32 * 1024;
+const MAX_URL_LENGTH = 8 * 1024;
+/** 256 characters of a user id, percent-encoded: 4 bytes each, 3 characters a byte. */
+const MAX_PARAM_LENGTH = 256 * 4 * 3;
+
+/** Headers of every answer, and the checks that come before any route's. */
+function guardAll(app: FastifyInstance, lifecycle: Readonly<Lifecycle>): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-content-type-options', 'nosniff');
+    reply.header('request-id', request.id);
+    if (lifecycle.draining) reply.header('connection', 'close');
+    const { url = '', headers, httpVersion } = request.raw;
+    if (url.length > MAX_URL_LENGTH)
+      throw new ProblemError('uri_too_long', 'The address is longer than 8 KiB.');
+    if (headers.host === undefined && httpVersion === '1.1') {
+      throw new ProblemError('invalid_request', 'HTTP/1.1 needs a Host header.');
+    }
+  });
+}
+
+/** The protected scope: a route needs an API key because it stands here. */
+const guardedRoutes =
+  ({ sessions, metrics, authenticate, detailsMaxBytes }: AppDeps): FastifyPluginAsync =>
+  async (guarded) => {
+    guarded.addHook('onRequest', async (_request, reply) => {
+      reply.header('cache-control', 'no-store');
+    });
+    guarded.addHook('onRequest', requireCaller(authenticate));
+    await shedLoad(guarded);
+    speakJson(guarded);
+    await guarded.register(sessionRoutes({ sessions, detailsMaxBytes }));
+    await guarded.register(userRoutes({ sessions }));
+    await guarded.register(metricsRoutes({ metrics }));
+  };
+
+/** Builds the application; the caller listens, or injects requests. */
+export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
+  const { keys, store, metrics, lifecycle } = deps;
+  const app: FastifyInstance = Fastify({
+    loggerInstance: deps.logger,
+    // `observeRequests` logs each request, without its address.
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: deps.newRequestId,
+    requestIdHeader: false,
+    trustProxy: deps.trustProxy.length > 0 ? [...deps.trustProxy] : false,
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    http: httpOptions,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (error, request, reply) => sendProblem(request, reply, errorToProblem(error)),
+  });
+  listenBelowRoutes(app.server);
+  app.addSchema(problemSchema);
+  guardAll(app, lifecycle);
+  observeRequests(app, metrics);
+  answerErrors(app);
+  refuseUnknownAddresses(app);
+  await app.register(swagger, openapiOptions);
+
+  await app.register(async (contract) => {
+    const unknownMethods = watchRoutes(contract);
+    await contract.register(guardedRoutes(deps));
+    await contract.register(async (open) => {
+      speakJson(open);
+      await open.register(wellKnownRoutes({ keys }));
+      await open.register(probeRoutes({ store, lifecycle }));
+    });
+    await contract.register(unknownMethods);
+  });
+  if (deps.docs) await app.register(docsRoutes(app));
+  return app;
+}

@@ -1,0 +1,46 @@
+// Owns what happens below routes: requests that are broken, too slow or too large before Fastify sees them, and the limits of time.
+
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { PROBLEM_KINDS, type ProblemCode, rawProblem } from './problem.ts';
+
+/** A whole request must have arrived in this time; Fastify's default never cuts a slow body. */
+export const REQUEST_TIMEOUT_MS = 10_000;
+/** Longer than the idle time of common load balancers (60 s), so that they and not we close first. */
+export const KEEP_ALIVE_MS = 72_000;
+
+export const httpOptions: ServerOptions = {
+  headersTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+  // Node's own answer to a missing Host has no problem document; `requireHost` gives ours.
+  requireHostHeader: false,
+};
+
+const clientErrors: Readonly<Record<string, readonly [ProblemCode, string]>> = {
+  HPE_HEADER_OVERFLOW: ['headers_too_large', 'The headers are larger than 16 KiB.'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', 'Send the whole request without pauses.'],
+};
+
+/** Answers a connection whose request could not be read, and closes it. */
+export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code !== 'ECONNRESET' && socket.writable) {
+    const [code, detail] = clientErrors[error.code ?? ''] ?? [
+      'invalid_request',
+      'This is not a valid HTTP/1.1 request.',
+    ];
+    socket.write(rawProblem(code, detail));
+  }
+  socket.destroySoon();
+}
+
+/** `Expect` with anything but 100-continue. */
+export function answerExpectation(_request: IncomingMessage, response: ServerResponse): void {
+  const { status } = PROBLEM_KINDS.expectation_failed;
+  const text = rawProblem('expectation_failed', 'Only 100-continue can be expected.');
+  response.writeHead(status, { 'content-type': 'application/problem+json', connection: 'close' });
+  response.end(text.slice(text.indexOf('\r\n\r\n') + 4));
+}
+
+export function listenBelowRoutes(server: Server): void {
+  server.on('checkExpectation', answerExpectation);
+}

@@ -1,0 +1,35 @@
+// Owns the head of the OpenAPI document; its body is generated from the schemas of the routes.
+
+import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
+
+export const openapiOptions: FastifyDynamicSwaggerOptions = {
+  openapi: {
+    openapi: '3.1.0',
+    info: {
+      title: 'Session Mint',
+      version: '0.1.0',
+      summary: 'Issues, refreshes, verifies and revokes session tokens.',
+      description:
+        'A backend says "user X starts a session of kind `tag` in `product` and `env`" and gets a short-lived signed token and a long-lived refresh token. Every error is an RFC 9457 problem document with a code of docs/errors.md.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    servers: [{ url: 'http://localhost:3000', description: 'A service started with `npm start`.' }],
+    tags: [
+      { name: 'sessions', description: 'The life of a session.' },
+      { name: 'users', description: 'All sessions of a user.' },
+      { name: 'keys', description: 'Public keys.' },
+      { name: 'probes', description: 'For orchestrators.' },
+      { name: 'metrics', description: 'For Prometheus.' },
+    ],
+    components: {
+      securitySchemes: {
+        apiKey: { type: 'http', scheme: 'bearer', description: 'An API key.' },
+      },
+    },
+    security: [{ apiKey: [] }],
+  },
+  refResolver: {
+    buildLocalReference: (schema, _base, _fragment, index) =>
+      typeof schema['$id'] === 'string' ? schema['$id'] : `schema-${index}`,
+  },
+};

@@ -1,0 +1,31 @@
+// Owns load shedding: beyond what can be answered in time, a request is refused at once instead of slowing down all others.
+
+import underPressure from '@fastify/under-pressure';
+import type { FastifyInstance } from 'fastify';
+import { ProblemError } from './problem.ts';
+
+/** Mean delay of the event loop over a second. */
+const MAX_LOOP_DELAY_MS = 500;
+/** Authenticated requests under way at most; at about 200 µs each this is less than half a second of work. */
+const MAX_IN_FLIGHT = 2000;
+
+const overloaded = () => new ProblemError('overloaded', 'Send the request again in a moment.');
+
+/** Sheds load on all routes of this scope. */
+export async function shedLoad(app: FastifyInstance): Promise<void> {
+  await app.register(underPressure, {
+    maxEventLoopDelay: MAX_LOOP_DELAY_MS,
+    pressureHandler: () => {
+      throw overloaded();
+    },
+  });
+  let inFlight = 0;
+  app.addHook('onRequest', async (_request, reply) => {
+    if (inFlight >= MAX_IN_FLIGHT) throw overloaded();
+    inFlight++;
+    // `close` comes for every response, also for one whose client has gone.
+    reply.raw.once('close', () => {
+      inFlight--;
+    });
+  });
+}

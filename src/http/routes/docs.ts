@@ -1,0 +1,20 @@
+// Owns the interactive reference and the documents that problems point to. Off in production unless asked for.
+
+import { readFile } from 'node:fs/promises';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
+
+const ERRORS_PAGE = new URL('../../../docs/errors.md', import.meta.url);
+
+/** `described`: the instance on which @fastify/swagger was registered. */
+export function docsRoutes(described: FastifyInstance): FastifyPluginAsync {
+  return async (app) => {
+    const errors = await readFile(ERRORS_PAGE, 'utf8');
+    await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { deepLinking: true } });
+    app.get('/openapi.json', { schema: { hide: true } }, async () => described.swagger());
+    app.get('/docs/errors.md', { schema: { hide: true } }, async (_request, reply) => {
+      reply.type('text/markdown; charset=utf-8');
+      return errors;
+    });
+  };
+}

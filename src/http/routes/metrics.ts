@@ -1,0 +1,34 @@
+// Owns the route that a Prometheus scraper reads.
+
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import Type from 'typebox';
+import type { Metrics } from '../metrics.ts';
+import { guardedProblems, problemResponses } from '../schemas.ts';
+
+export function metricsRoutes({
+  metrics,
+}: {
+  readonly metrics: Metrics;
+}): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    app.get('/metrics', {
+      config: { permission: 'metrics' },
+      schema: {
+        operationId: 'readMetrics',
+        summary: 'Numbers for Prometheus',
+        tags: ['metrics'],
+        response: {
+          200: {
+            description: 'Prometheus text.',
+            content: { 'text/plain': { schema: Type.String() } },
+          },
+          ...problemResponses(...guardedProblems),
+        },
+      },
+      handler: async (_request, reply) => {
+        reply.type(metrics.contentType);
+        return metrics.render();
+      },
+    });
+  };
+}

@@ -1,0 +1,235 @@
+// Owns the shapes of requests and answers: validation, serialization and openapi.yaml are made from these.
+
+import Type from 'typebox';
+import type { JsonObject } from '../sessions/session.ts';
+import { LABEL_PATTERN, USER_ID_PATTERN } from '../sessions/session.ts';
+import { detailsFault } from './details-rules.ts';
+import { PROBLEM_CODES, PROBLEM_KINDS, PROBLEM_MEDIA_TYPE, type ProblemCode } from './problem.ts';
+
+const label = (description: string, example: string) =>
+  Type.String({ pattern: LABEL_PATTERN, description, examples: [example] });
+
+const time = (description: string) =>
+  Type.String({ format: 'date-time', description, examples: ['2026-11-23T12:00:00.000Z'] });
+
+const product = label("The product's identifier.", 'my-app');
+const env = label('The environment.', 'prd');
+const tag = label('The kind of session.', 'user-session');
+const userId = Type.String({
+  pattern: USER_ID_PATTERN,
+  description: 'A stable identifier of the user, kept as it is.',
+  examples: ['user_123'],
+});
+const sessionId = Type.String({
+  pattern: '^[A-Za-z0-9_-]{1,64}$',
+  description: 'Id of a session.',
+  examples: ['5f1pq8v3k2c0aXb0m1Q2w3E4r5T6y7U8i9O'],
+});
+const anyDetails = Type.Unsafe<JsonObject>({
+  type: 'object',
+  additionalProperties: true,
+  description: 'A JSON object of any shape.',
+  examples: [{ username: 'johndoe', email: 'john@example.com' }],
+});
+const token = Type.String({
+  minLength: 1,
+  description: 'The short-lived token: a signed JWT.',
+  examples: ['eyJhbGciOiJFUzI1NiJ9…'],
+});
+const refreshToken = Type.String({
+  minLength: 1,
+  description: 'The long-lived, opaque refresh token.',
+  examples: ['smr_eyJhbGciOiJkaXIifQ…'],
+});
+
+const closed = { additionalProperties: false } as const;
+
+/** `detailsMaxBytes`: the configured limit on the size of details as JSON. */
+export const startBody = (detailsMaxBytes: number) =>
+  Type.Object(
+    {
+      product,
+      env,
+      tag,
+      data: Type.Object(
+        {
+          userId,
+          details: Type.Optional(
+            Type.Refine(
+              anyDetails,
+              (details) => detailsFault(details, detailsMaxBytes) === undefined,
+              (details) => detailsFault(details, detailsMaxBytes) ?? '',
+            ),
+          ),
+        },
+        closed,
+      ),
+    },
+    closed,
+  );
+
+export const refreshBody = Type.Object({ refreshToken }, closed);
+
+export const verifyBody = Type.Object(
+  {
+    token,
+    product: Type.Optional(product),
+    env: Type.Optional(env),
+    tag: Type.Optional(tag),
+  },
+  closed,
+);
+
+/** Exactly one of both. */
+export const revokeBody = Type.Object(
+  { token: Type.Optional(token), refreshToken: Type.Optional(refreshToken) },
+  { ...closed, minProperties: 1, maxProperties: 1 },
+);
+
+export const placeParams = Type.Object({ product, env, tag }, closed);
+export const sessionParams = Type.Object({ product, env, tag, sessionId }, closed);
+export const userParams = Type.Object({ product, env, userId }, closed);
+
+export const listQuery = Type.Object(
+  {
+    userId: Type.Optional(userId),
+    limit: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'Sessions on a page.' }),
+    ),
+    cursor: Type.Optional(
+      Type.String({ minLength: 1, description: '`nextCursor` of the page before.' }),
+    ),
+  },
+  closed,
+);
+
+export const revokeUserQuery = Type.Object(
+  {
+    tag: Type.Optional(tag),
+    except: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9_-]{1,64}$',
+        description: 'Id of a session to leave alive: "log out my other devices".',
+      }),
+    ),
+  },
+  closed,
+);
+
+export const tokenPair = Type.Object({
+  token,
+  refreshToken,
+  sessionId,
+  expiresAt: time('When the token expires.'),
+  refreshExpiresAt: time('When the refresh token expires if it is not used.'),
+});
+
+const data = Type.Object({ userId, details: anyDetails });
+
+export const verdict = Type.Object({
+  valid: Type.Boolean({ description: 'Whether the token is good now.' }),
+  reason: Type.Optional(
+    Type.Unsafe<'invalid' | 'expired' | 'ended'>({
+      type: 'string',
+      enum: ['invalid', 'expired', 'ended'],
+      description:
+        'Only if not valid. `expired`: past its own expiry; `ended`: its session is gone; `invalid`: anything else.',
+    }),
+  ),
+  sessionId: Type.Optional(sessionId),
+  product: Type.Optional(product),
+  env: Type.Optional(env),
+  tag: Type.Optional(tag),
+  data: Type.Optional(data),
+  issuedAt: Type.Optional(time('When the token was issued.')),
+  expiresAt: Type.Optional(time('When the token expires.')),
+});
+
+export const sessionView = Type.Object({
+  sessionId,
+  product,
+  env,
+  tag,
+  data,
+  createdAt: time('When the session was started.'),
+  refreshedAt: time('When it was last refreshed; when it was started if it never was.'),
+  refreshCount: Type.Integer({ minimum: 0, description: 'How often it was refreshed.' }),
+  expiresAt: time('When it ends if it is not refreshed.'),
+  absoluteExpiresAt: time('When it ends however often it is refreshed.'),
+});
+
+export const sessionList = Type.Object({
+  sessions: Type.Array(sessionView),
+  nextCursor: Type.Optional(
+    Type.String({ description: 'Present if there may be more: the `cursor` of the next page.' }),
+  ),
+});
+
+export const revokedCount = Type.Object({
+  revoked: Type.Integer({ minimum: 0, description: 'How many sessions were ended.' }),
+});
+
+/** The problem document as a shared schema; routes refer to it. */
+export const problemSchema = Type.Object(
+  {
+    type: Type.String({
+      description: 'Address of the heading of this code in docs/errors.md.',
+      examples: ['/docs/errors.md#invalid_request'],
+    }),
+    title: Type.String(),
+    status: Type.Integer({ examples: [400] }),
+    detail: Type.String(),
+    instance: Type.Optional(Type.String({ description: 'This occurrence, as the log names it.' })),
+    code: Type.Unsafe<ProblemCode>({ type: 'string', enum: [...PROBLEM_CODES] }),
+    reason: Type.Optional(
+      Type.Unsafe<string>({
+        type: 'string',
+        enum: ['invalid', 'ended', 'reused'],
+        description: 'Only with `invalid_refresh_token`.',
+      }),
+    ),
+    retryable: Type.Optional(
+      Type.Boolean({ description: 'True: the same request may succeed a little later.' }),
+    ),
+    errors: Type.Optional(
+      Type.Array(
+        Type.Object({
+          pointer: Type.String({
+            description: 'JSON pointer into the body, or below /path or /query.',
+            examples: ['/data/userId'],
+          }),
+          detail: Type.String(),
+        }),
+        { description: 'Each faulty field.' },
+      ),
+    ),
+  },
+  { $id: 'Problem', description: 'RFC 9457 problem document.' },
+);
+
+/** Responses of a route for these codes, grouped by status. */
+export function problemResponses(...codes: readonly ProblemCode[]): Record<number, unknown> {
+  const statuses = new Set(codes.map((code) => PROBLEM_KINDS[code].status));
+  return Object.fromEntries(
+    [...statuses].map((status) => [
+      status,
+      {
+        description: codes
+          .filter((code) => PROBLEM_KINDS[code].status === status)
+          .map((code) => `\`${code}\`: ${PROBLEM_KINDS[code].title}.`)
+          .join(' '),
+        content: { [PROBLEM_MEDIA_TYPE]: { schema: Type.Unsafe({ $ref: 'Problem#' }) } },
+      },
+    ]),
+  );
+}
+
+/** What every route behind an API key may answer besides its own errors. */
+export const guardedProblems = [
+  'unauthenticated',
+  'forbidden',
+  'not_acceptable',
+  'overloaded',
+  'store_unavailable',
+  'internal',
+] as const satisfies readonly ProblemCode[];

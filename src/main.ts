@@ -1,0 +1,231 @@
+// Owns the process: configuration, dependencies, listening, housekeeping, draining.
+
+import { randomUUID } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import closeWithGrace from 'close-with-grace';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { buildApp } from './app.ts';
+import { type Config, ConfigError, loadProcessConfig } from './config.ts';
+import { curlCommand, keptRootKey } from './development.ts';
+import { authenticateConfigured, PERMISSIONS } from './http/caller.ts';
+import { createLogger } from './http/logger.ts';
+import { createMetrics, type Metrics } from './http/metrics.ts';
+import type { Lifecycle } from './http/routes/probes.ts';
+import { systemClock, systemRandom } from './sessions/ambient.ts';
+import type { EmitEvent } from './sessions/events.ts';
+import { createSealer } from './sessions/sealing.ts';
+import { createSessionService } from './sessions/session-service.ts';
+import type { SessionStore } from './sessions/session-store.ts';
+import { createSigningKeys, RingUnreadable, type SigningKeys } from './sessions/signing-keys.ts';
+import { createStoreClock, type StoreClock } from './sessions/store-clock.ts';
+import { judgeRedis, StartRefused, waitForStore } from './start-up.ts';
+import { createMemoryStore } from './stores/memory-store.ts';
+import { createRedisStore, type RedisStore } from './stores/redis/redis-store.ts';
+
+const ROOT_KEY_FILE = '.session-mint/root-api-key';
+/** How often clock and keys are brought in step with the store. */
+const HOUSEKEEPING_MS = 5_000;
+/** Every how many rounds of housekeeping the store is inspected again. */
+const INSPECT_EVERY = 12;
+/** In production, how long readiness says no before the port closes, so that load balancers notice. */
+const NOTICE_MS = 1_000;
+/** After this long a connection that is still busy is cut. Docker kills after 10 s. */
+const DRAIN_MS = 6_000;
+const EXIT_DEADLINE_MS = 9_000;
+
+function fail(problem: string): never {
+  process.stderr.write(`session-mint cannot start.\n${problem}\n`);
+  process.exit(1);
+}
+
+function readConfig(): Config {
+  try {
+    return loadProcessConfig();
+  } catch (error) {
+    if (error instanceof ConfigError) fail(error.message);
+    throw error;
+  }
+}
+
+/** The store, and a way to inspect it that refuses what must not be used. */
+interface OpenedStore {
+  readonly store: SessionStore;
+  readonly inspect: () => Promise<void>;
+}
+
+function openStore(config: Config, logger: Logger, metrics: Metrics): OpenedStore {
+  if (config.redis === undefined) {
+    const store = createMemoryStore({
+      nowMs: systemClock.wallMs,
+      maxSessions: config.settings.MEMORY_MAX_SESSIONS,
+    });
+    return { store, inspect: async () => undefined };
+  }
+  const store = createRedisStore({
+    target: config.redis,
+    waitReplicas: config.settings.REDIS_WAIT_REPLICAS,
+    monotonicMs: systemClock.monotonicMs,
+    observe: metrics.observeStore,
+    onTrouble: (code) => logger.debug({ code }, 'redis connection'),
+  });
+  return { store, inspect: () => inspectStore(store, config, logger) };
+}
+
+async function inspectStore(store: RedisStore, config: Config, logger: Logger): Promise<void> {
+  const facts = await store.inspect();
+  const skewMs = systemClock.wallMs() - (await store.now());
+  const { refusals, warnings } = judgeRedis(facts, skewMs, {
+    production: config.production,
+    allowEviction: config.settings.ALLOW_EVICTION,
+  });
+  for (const warning of warnings) logger.warn(warning);
+  if (refusals.length > 0) throw new StartRefused(refusals.join('\n'));
+}
+
+interface Housekeeping {
+  readonly inspect: () => Promise<void>;
+  readonly storeClock: StoreClock;
+  readonly store: SessionStore;
+  readonly keys: SigningKeys;
+  readonly logger: Logger;
+}
+
+/** Keeps clock and keys in step with the store; says loudly, but goes on, when the store is no longer as it should be. */
+function keepHouse({ inspect, storeClock, store, keys, logger }: Housekeeping): void {
+  let round = 0;
+  const timer = setInterval(async () => {
+    try {
+      await storeClock.learn(async () => ({ nowMs: await store.now() }));
+      await keys.synchronize();
+      if (++round % INSPECT_EVERY === 0) await inspect();
+    } catch (error) {
+      logger.error(
+        { why: error instanceof Error ? error.message : 'unknown' },
+        'housekeeping failed',
+      );
+    }
+  }, HOUSEKEEPING_MS);
+  timer.unref();
+}
+
+const eventSink =
+  (logger: Logger, metrics: Metrics): EmitEvent =>
+  (event) => {
+    metrics.countEvent(event);
+    const { name, ...about } = event;
+    const suspicious = name === 'session_refresh_reused' || name === 'session_rotation_recovered';
+    logger[suspicious ? 'warn' : 'info'](about, name);
+  };
+
+function rootKeyOf(config: Config): string {
+  return config.settings.ROOT_API_KEY ?? keptRootKey(ROOT_KEY_FILE, systemRandom);
+}
+
+function apiKeys(config: Config, rootKey: string) {
+  const root = { id: 'root', permissions: new Set(PERMISSIONS), scope: {} };
+  const metrics = { id: 'metrics', permissions: new Set(['metrics'] as const), scope: {} };
+  const { METRICS_API_KEY } = config.settings;
+  return [
+    { key: rootKey, caller: root },
+    ...(METRICS_API_KEY === undefined ? [] : [{ key: METRICS_API_KEY, caller: metrics }]),
+  ];
+}
+
+interface Drain {
+  readonly app: FastifyInstance;
+  readonly store: SessionStore;
+  readonly lifecycle: Lifecycle;
+  readonly logger: Logger;
+  readonly noticeMs: number;
+}
+
+function drainOnSignal({ app, store, lifecycle, logger, noticeMs }: Drain): void {
+  closeWithGrace({ delay: EXIT_DEADLINE_MS, logger: false }, async ({ err, signal }) => {
+    if (err) logger.fatal({ err }, 'unexpected error, stopping');
+    else logger.info({ signal }, 'stopping');
+    lifecycle.draining = true;
+    await sleep(noticeMs);
+    setTimeout(() => app.server.closeAllConnections(), DRAIN_MS).unref();
+    await app.close();
+    await store.close();
+    logger.info('stopped');
+  });
+}
+
+async function start(config: Config): Promise<void> {
+  const { settings, production } = config;
+  const logger = createLogger(settings.LOG_LEVEL);
+  const metrics = createMetrics();
+  const lifecycle: Lifecycle = { draining: false };
+  const emit = eventSink(logger, metrics);
+  const secrets = config.secrets.length > 0 ? config.secrets : [systemRandom(32).toString('hex')];
+  const sealer = (purpose: Parameters<typeof createSealer>[1]) =>
+    createSealer(secrets, purpose, systemRandom);
+
+  const { store, inspect } = openStore(config, logger, metrics);
+  const storeClock = createStoreClock(systemClock, store.now);
+  const keys = createSigningKeys({
+    store,
+    sealer: sealer('signing-ring'),
+    alg: settings.SIGNING_ALG,
+    storeClock,
+    clock: systemClock,
+    emit,
+  });
+  await waitForStore(inspect, logger, systemClock.monotonicMs);
+  await waitForStore(keys.synchronize, logger, systemClock.monotonicMs);
+
+  const sessions = createSessionService({
+    store,
+    storeClock,
+    keys,
+    refreshTokenSealer: sealer('refresh-token'),
+    cursorSealer: sealer('list-cursor'),
+    randomBytes: systemRandom,
+    emit,
+    issuer: settings.ISSUER,
+    policy: config.policy,
+    maxSessionsPerUser: settings.MAX_SESSIONS_PER_USER,
+  });
+  const rootKey = rootKeyOf(config);
+  const app = await buildApp({
+    sessions,
+    keys,
+    store,
+    authenticate: authenticateConfigured(apiKeys(config, rootKey)),
+    metrics,
+    lifecycle,
+    logger,
+    newRequestId: randomUUID,
+    detailsMaxBytes: settings.DETAILS_MAX_BYTES,
+    trustProxy: config.trustProxy,
+    docs: config.docs,
+  });
+  drainOnSignal({ app, store, lifecycle, logger, noticeMs: production ? NOTICE_MS : 0 });
+  keepHouse({ inspect, storeClock, store, keys, logger });
+  await app.listen({ port: settings.PORT, host: settings.HOST });
+  announce(config, app, logger, rootKey);
+}
+
+function announce(config: Config, app: FastifyInstance, logger: Logger, rootKey: string): void {
+  const { settings, production } = config;
+  const { port } = app.server.address() as AddressInfo;
+  if (settings.REFRESH_RETRY_SECONDS * 3 > settings.TOKEN_TTL_SECONDS) {
+    logger.warn('REFRESH_RETRY_SECONDS is more than a third of TOKEN_TTL_SECONDS; a third is used');
+  }
+  logger.info({ host: settings.HOST, port, store: config.redis?.mode ?? 'memory' }, 'listening');
+  if (production) return;
+  process.stdout.write(`\nStart a session:\n\n${curlCommand(settings.HOST, port, rootKey)}\n\n`);
+}
+
+const config = readConfig();
+if (process.argv.includes('--check-config')) {
+  process.stdout.write('The configuration is valid.\n');
+} else {
+  start(config).catch((error: unknown) => {
+    if (error instanceof StartRefused || error instanceof RingUnreadable) fail(error.message);
+    fail(error instanceof Error ? (error.stack ?? error.message) : 'unknown error');
+  });
+}

@@ -1,0 +1,85 @@
+// Owns refresh: read, decide, replace if unchanged, else read again.
+
+import { Outage, Refusal, type RefusalReason } from './errors.ts';
+import type { SessionEventName } from './events.ts';
+import { provesGeneration } from './proof.ts';
+import { openRefreshToken, type PresentedRefreshToken } from './refresh-token.ts';
+import { decideRotation, type Rotated } from './rotation.ts';
+import { covers, type Scope } from './scope.ts';
+import { REVISION_BYTES, type Session } from './session.ts';
+import type { SessionDeps } from './session-deps.ts';
+import { makeTokenPair, type TokenPair } from './token-pair.ts';
+
+/** A loser of a race finds the winner's successor at its next read; more rounds than this mean that something else is wrong. */
+const MAX_ROUNDS = 8;
+
+export interface RefreshedPair extends TokenPair {
+  readonly outcome: 'rotated' | 'replayed';
+}
+
+const refuse = (reason: RefusalReason): Refusal =>
+  new Refusal({ code: 'invalid_refresh_token', reason });
+
+const emitAbout = (deps: SessionDeps, name: SessionEventName, session: Session): void => {
+  const { product, env, tag, sessionId } = session;
+  deps.emit({ name, product, env, tag, sessionId });
+};
+
+/** Replaces the session by its rotated form; undefined if somebody else was faster. */
+async function rotate(
+  deps: SessionDeps,
+  session: Session,
+  rotated: Rotated,
+): Promise<Session | undefined> {
+  const next = { ...session, ...rotated, revision: deps.randomBytes(REVISION_BYTES) };
+  return (await deps.store.replace(session, next)) === 'replaced' ? next : undefined;
+}
+
+/** One round: the answer, or undefined if the session changed between reading and writing. */
+async function refreshOnce(
+  deps: SessionDeps,
+  presented: PresentedRefreshToken,
+): Promise<RefreshedPair | undefined> {
+  const { session, nowMs } = await deps.storeClock.learn(() => deps.store.read(presented.locator));
+  if (session === undefined) throw refuse('ended');
+  if (!provesGeneration(session, presented.generation, presented.proof)) throw refuse('invalid');
+  const decision = decideRotation(session, presented.generation, nowMs, deps.policy);
+  switch (decision.kind) {
+    case 'rotate': {
+      const rotated = await rotate(deps, session, decision.next);
+      if (rotated === undefined) return undefined;
+      if (decision.recovered) emitAbout(deps, 'session_rotation_recovered', session);
+      emitAbout(deps, 'session_refreshed', session);
+      return { ...(await makeTokenPair(deps, rotated)), outcome: 'rotated' };
+    }
+    case 'replay':
+      // The rotation may have been written by a call that never learned whether it was safe.
+      await deps.store.confirm(session);
+      emitAbout(deps, 'session_refresh_replayed', session);
+      return { ...(await makeTokenPair(deps, session)), outcome: 'replayed' };
+    case 'reuse':
+      await deps.store.remove(session);
+      emitAbout(deps, 'session_refresh_reused', session);
+      throw refuse('reused');
+    case 'ended':
+      throw refuse('ended');
+  }
+}
+
+/**
+ * Answers a refresh token with the one pair that succeeds it. Rejects with Refusal `invalid_refresh_token` (`invalid`: not
+ * ours or out of scope, nothing was touched; `ended`; `reused`: the session was ended), or Outage.
+ */
+export async function refreshSession(
+  deps: SessionDeps,
+  scope: Scope,
+  refreshToken: string,
+): Promise<RefreshedPair> {
+  const presented = await openRefreshToken(deps.refreshTokenSealer, refreshToken);
+  if (presented === undefined || !covers(scope, presented.locator)) throw refuse('invalid');
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const answer = await refreshOnce(deps, presented);
+    if (answer !== undefined) return answer;
+  }
+  throw new Outage('refresh: the session changed under every attempt');
+}

@@ -1,0 +1,24 @@
+// Owns the list of what the session operations need from outside.
+
+import type { RandomBytes } from './ambient.ts';
+import type { EmitEvent } from './events.ts';
+import type { LifetimePolicy } from './rotation.ts';
+import type { Sealer } from './sealing.ts';
+import type { UserRef } from './session.ts';
+import type { SessionStore } from './session-store.ts';
+import type { SigningKeys } from './signing-keys.ts';
+import type { StoreClock } from './store-clock.ts';
+
+export interface SessionDeps {
+  readonly store: SessionStore;
+  readonly storeClock: StoreClock;
+  readonly keys: SigningKeys;
+  readonly refreshTokenSealer: Sealer;
+  readonly cursorSealer: Sealer;
+  readonly newSessionId: (user: UserRef, nowMs: number) => string;
+  readonly randomBytes: RandomBytes;
+  readonly emit: EmitEvent;
+  readonly issuer: string;
+  readonly policy: LifetimePolicy;
+  readonly maxSessionsPerUser: number;
+}

@@ -1,0 +1,44 @@
+// Owns the set of operations on sessions, each under one deadline around all its calls to the store.
+
+import { withDeadline } from './deadline.ts';
+import { type ListInput, listSessions, readSession } from './list-sessions.ts';
+import { refreshSession } from './refresh-session.ts';
+import {
+  revokeByRefreshToken,
+  revokeByToken,
+  revokeSession,
+  revokeUserSessions,
+} from './revoke-session.ts';
+import type { Scope } from './scope.ts';
+import type { Locator } from './session.ts';
+import type { SessionDeps } from './session-deps.ts';
+import { createSessionIds } from './session-id.ts';
+import type { UserRemoval } from './session-store.ts';
+import { type StartInput, startSession } from './start-session.ts';
+import { type VerifyInput, verifyToken } from './verify-token.ts';
+
+/** Every request is answered within 2 s (invariant I7); this leaves half a second for everything around the store. */
+const OPERATION_DEADLINE_MS = 1500;
+
+/** All operations may reject with Outage; their own functions name the refusals. */
+export function createSessionService(ports: Omit<SessionDeps, 'newSessionId'>) {
+  const deps: SessionDeps = { ...ports, newSessionId: createSessionIds(ports.randomBytes) };
+  const inTime = <T>(name: string, work: Promise<T>) =>
+    withDeadline(work, OPERATION_DEADLINE_MS, name);
+  return {
+    start: (input: StartInput) => inTime('start', startSession(deps, input)),
+    refresh: (scope: Scope, refreshToken: string) =>
+      inTime('refresh', refreshSession(deps, scope, refreshToken)),
+    verify: (scope: Scope, input: VerifyInput) => inTime('verify', verifyToken(deps, scope, input)),
+    revokeByToken: (scope: Scope, token: string) =>
+      inTime('revoke', revokeByToken(deps, scope, token)),
+    revokeByRefreshToken: (scope: Scope, refreshToken: string) =>
+      inTime('revoke', revokeByRefreshToken(deps, scope, refreshToken)),
+    revoke: (locator: Locator) => inTime('revoke', revokeSession(deps, locator)),
+    revokeUser: (removal: UserRemoval) => inTime('revoke user', revokeUserSessions(deps, removal)),
+    read: (locator: Locator) => inTime('read', readSession(deps, locator)),
+    list: (input: ListInput) => inTime('list', listSessions(deps, input)),
+  };
+}
+
+export type SessionService = ReturnType<typeof createSessionService>;

@@ -1,0 +1,86 @@
+// Owns the port to the store: few operations, each atomic and harmless when executed twice, each settled in time or failed as an Outage.
+
+import type { Locator, Place, Session, UserRef } from './session.ts';
+
+/** The store's time, and the session if it is live at that time. */
+export interface Reading {
+  readonly nowMs: number;
+  readonly session: Session | undefined;
+}
+
+/** Where a walk over all sessions of a tag has come to. */
+export interface TagPosition {
+  readonly bucket: number;
+  readonly expiresAtMs: number;
+  readonly sessionId: string;
+}
+
+export interface TagQuery extends Place {
+  readonly tag: string;
+  readonly limit: number;
+  readonly after?: TagPosition | undefined;
+}
+
+export interface UserQuery extends UserRef {
+  readonly tag?: string | undefined;
+  readonly limit: number;
+  /** The id of the last session of the page before. */
+  readonly after?: string | undefined;
+}
+
+export interface Page<Position> {
+  readonly sessions: readonly Session[];
+  /** Present if there may be more. */
+  readonly next?: Position | undefined;
+}
+
+export interface UserRemoval extends UserRef {
+  readonly tag?: string | undefined;
+  /** Id of a session to leave alone. */
+  readonly except?: string | undefined;
+}
+
+export interface StoreDescription {
+  readonly store: 'memory' | 'redis';
+  readonly mode: 'embedded' | 'single' | 'sentinel' | 'cluster';
+  /** What an acknowledged write survives, by the names of docs/durability.md. */
+  readonly durability: string;
+  readonly acknowledgedReplicas: number;
+}
+
+/**
+ * Every operation rejects with `Outage` when the store does not answer in time, refuses, or holds a record of a version this
+ * program does not know. All times are the store's, in milliseconds since the epoch. Session ids handed in have the form of one.
+ */
+export interface SessionStore {
+  describe(): StoreDescription;
+  /** The store's time; also proof that it answers. */
+  now(): Promise<number>;
+
+  /**
+   * Writes a new session and its index entries, unless its id is taken or its user already holds `maxPerUser` live ones.
+   * A session whose revision is found already there counts as created.
+   */
+  create(session: Session, maxPerUser: number): Promise<'created' | 'taken' | 'limit_reached'>;
+  read(locator: Locator): Promise<Reading>;
+  /** Replaces `current` by `next` if nothing has changed since it was read; a gone or expired session is stale. */
+  replace(current: Session, next: Session): Promise<'replaced' | 'stale'>;
+  /** Ends a session. False if it was already gone. */
+  remove(session: Session): Promise<boolean>;
+  /** Resolves once all that was written to the session's slot before is as durable as the store promises. */
+  confirm(locator: Locator): Promise<void>;
+
+  /** Sessions of one user, newest first. */
+  listUser(query: UserQuery): Promise<Page<string>>;
+  /** Sessions of one tag in no particular order; misses no live one, may repeat one that was rotated meanwhile. */
+  listTag(query: TagQuery): Promise<Page<TagPosition>>;
+  /** Ends all sessions of a user that were live when this was called; returns how many. */
+  removeUser(removal: UserRemoval): Promise<number>;
+
+  /** The sealed ring of signing keys, undefined if there is none. */
+  readRing(): Promise<string | undefined>;
+  /** Writes the ring if it still is `current`; false if it has changed. */
+  replaceRing(current: string | undefined, next: string): Promise<boolean>;
+
+  close(): Promise<void>;
+}

@@ -1,0 +1,133 @@
+// Owns this instance's copy of the ring of signing keys, and keeps it and the sealed one in the store in step.
+
+import type { JWK } from 'jose';
+import type { Clock } from './ambient.ts';
+import { Outage } from './errors.ts';
+import type { EmitEvent } from './events.ts';
+import type { Sealer } from './sealing.ts';
+import type { SessionStore } from './session-store.ts';
+import {
+  chooseSigningKey,
+  generateRingKey,
+  importRingKey,
+  mergeRings,
+  publicJwk,
+  type Ring,
+  type SigningAlgorithm,
+  type SigningKey,
+  type VerificationKey,
+} from './signing-ring.ts';
+import type { StoreClock } from './store-clock.ts';
+
+/** How often an unknown key id may make this instance read the ring again. */
+const LOOK_AGAIN_AFTER_MS = 1000;
+const MAX_ATTEMPTS = 10;
+
+export interface SigningKeys {
+  /** Brings memory and store in step: loads the ring, creates it, or adds back keys that the store has lost. Rejects with Outage or RingUnreadable. */
+  synchronize(): Promise<void>;
+  /** The key that signs now. */
+  current(): Promise<SigningKey>;
+  /** The key of that id; an unknown one makes this instance look into the store again, at most once a second. */
+  find(kid: string): Promise<VerificationKey | undefined>;
+  jwks(): { readonly keys: readonly JWK[] };
+}
+
+/** The ring in the store was sealed under a SECRET that this instance does not have. */
+export class RingUnreadable extends Error {
+  constructor() {
+    super('the ring of signing keys in the store was sealed under another SECRET');
+    this.name = 'RingUnreadable';
+  }
+}
+
+export interface SigningKeysDeps {
+  readonly store: Pick<SessionStore, 'readRing' | 'replaceRing'>;
+  readonly sealer: Sealer;
+  readonly alg: SigningAlgorithm;
+  readonly storeClock: StoreClock;
+  readonly clock: Clock;
+  readonly emit: EmitEvent;
+}
+
+export function createSigningKeys(deps: SigningKeysDeps): SigningKeys {
+  const { store, sealer, alg, storeClock, clock, emit } = deps;
+  let ring: Ring = [];
+  const imported = new Map<string, SigningKey>();
+  let resealed = false;
+  let inFlight: Promise<void> | undefined;
+  let lookedAtMs = Number.NEGATIVE_INFINITY;
+
+  async function openRing(sealed: string | undefined): Promise<{ ring: Ring; current: boolean }> {
+    if (sealed === undefined) return { ring: [], current: false };
+    const opened = await sealer.open(sealed);
+    if (opened === undefined) throw new RingUnreadable();
+    return { ring: JSON.parse(opened.text) as Ring, current: opened.current };
+  }
+
+  async function adopt(next: Ring): Promise<void> {
+    for (const key of next) {
+      if (!imported.has(key.kid)) imported.set(key.kid, await importRingKey(key));
+    }
+    ring = next;
+  }
+
+  async function synchronizeOnce(): Promise<boolean> {
+    const sealed = await store.readRing();
+    const stored = await openRing(sealed);
+    let wanted = mergeRings(stored.ring, ring);
+    const added = wanted.some((key) => key.alg === alg)
+      ? undefined
+      : await generateRingKey(alg, wanted, await storeClock.now());
+    if (added) wanted = [...wanted, added];
+    // Sealed anew once per process only: while SECRET is being rolled, instances differ in which secret comes first and would
+    // otherwise overwrite each other for ever.
+    const complete = wanted.length === stored.ring.length && (stored.current || resealed);
+    if (!complete) {
+      const written = await store.replaceRing(sealed, await sealer.seal(JSON.stringify(wanted)));
+      if (!written) return false;
+      if (added) emit({ name: 'signing_key_added', kid: added.kid });
+    }
+    resealed = true;
+    await adopt(wanted);
+    return true;
+  }
+
+  async function synchronizeWithRetries(): Promise<void> {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      if (await synchronizeOnce()) return;
+    }
+    throw new Outage('signing ring: changed under every attempt');
+  }
+
+  /** One flight at a time: later callers share the one under way. */
+  function synchronize(): Promise<void> {
+    inFlight ??= synchronizeWithRetries().finally(() => {
+      inFlight = undefined;
+    });
+    return inFlight;
+  }
+
+  return {
+    synchronize,
+    async current() {
+      if (ring.length === 0) await synchronize();
+      const key = chooseSigningKey(ring, alg, await storeClock.now());
+      const signing = key && imported.get(key.kid);
+      if (signing === undefined) throw new Outage('signing ring: no key may sign yet');
+      return signing;
+    },
+    async find(kid) {
+      const known = imported.get(kid);
+      if (known !== undefined) return known;
+      const nowMs = clock.monotonicMs();
+      if (inFlight !== undefined || nowMs - lookedAtMs >= LOOK_AGAIN_AFTER_MS) {
+        await synchronize();
+        // Only a look that succeeded counts: while the store is down, an unknown key stays an outage and never becomes "invalid".
+        lookedAtMs = nowMs;
+      }
+      return imported.get(kid);
+    },
+    jwks: () => ({ keys: ring.map(publicJwk) }),
+  };
+}

@@ -1,0 +1,93 @@
+// Owns the ring of signing keys as a value: what it holds, which key signs, what the public sees of it.
+
+import {
+  type CryptoKey,
+  calculateJwkThumbprint,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JWK,
+} from 'jose';
+
+export const SIGNING_ALGORITHMS = ['ES256', 'EdDSA', 'RS256'] as const;
+export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
+
+/** How long anyone may keep a copy of the JWKS, in seconds. */
+export const JWKS_MAX_AGE_SECONDS = 300;
+/** A key that is not the first of its ring signs only after every copy of the JWKS must have been renewed, and a minute more (invariant I13). */
+const PUBLISH_AHEAD_MS = (JWKS_MAX_AGE_SECONDS + 60) * 1000;
+
+export interface RingKey {
+  readonly kid: string;
+  readonly alg: SigningAlgorithm;
+  readonly jwk: JWK;
+  /** From this moment on, by the store's time, the key may sign. */
+  readonly signsFromMs: number;
+}
+
+export type Ring = readonly RingKey[];
+
+export interface VerificationKey {
+  readonly kid: string;
+  readonly alg: SigningAlgorithm;
+  readonly publicKey: CryptoKey;
+}
+
+export interface SigningKey extends VerificationKey {
+  readonly privateKey: CryptoKey;
+}
+
+/** A new key. The first key of a ring signs at once, a later one when every verifier can know it. */
+export async function generateRingKey(
+  alg: SigningAlgorithm,
+  ring: Ring,
+  nowMs: number,
+): Promise<RingKey> {
+  const { privateKey } = await generateKeyPair(alg, { extractable: true });
+  const jwk = await exportJWK(privateKey);
+  return {
+    kid: await calculateJwkThumbprint(jwk),
+    alg,
+    jwk,
+    signsFromMs: ring.length === 0 ? nowMs : nowMs + PUBLISH_AHEAD_MS,
+  };
+}
+
+/** All keys of both, each once. */
+export const mergeRings = (ring: Ring, other: Ring): Ring => [
+  ...ring,
+  ...other.filter((key) => !ring.some(({ kid }) => kid === key.kid)),
+];
+
+/** The key that signs at `nowMs`: the newest of the wanted algorithm that may already sign, else the newest that may. */
+export function chooseSigningKey(
+  ring: Ring,
+  alg: SigningAlgorithm,
+  nowMs: number,
+): RingKey | undefined {
+  const newestFirst = ring
+    .filter((key) => key.signsFromMs <= nowMs)
+    .sort((a, b) => b.signsFromMs - a.signsFromMs);
+  return newestFirst.find((key) => key.alg === alg) ?? newestFirst[0];
+}
+
+/** The key as the world may see it: named members only, so that nothing private can slip through. */
+export function publicJwk({ kid, alg, jwk }: RingKey): JWK {
+  const { kty, crv, x, y, n, e } = jwk;
+  const known = { kty, crv, x, y, n, e, kid, alg, use: 'sig' };
+  return Object.fromEntries(
+    Object.entries(known).filter(([, value]) => value !== undefined),
+  ) as unknown as JWK;
+}
+
+/** CryptoKeys are made once: importing at every use costs more than the signature (shared/environment.md). */
+export async function importRingKey(key: RingKey): Promise<SigningKey> {
+  const [privateKey, publicKey] = await Promise.all([
+    importJWK(key.jwk, key.alg),
+    importJWK(publicJwk(key), key.alg),
+  ]);
+  if (privateKey instanceof Uint8Array || publicKey instanceof Uint8Array) {
+    throw new TypeError('a signing key is never symmetric');
+  }
+  return { kid: key.kid, alg: key.alg, privateKey, publicKey };
+}

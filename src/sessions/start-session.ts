@@ -1,0 +1,44 @@
+// Owns the start of a session.
+
+import { Refusal } from './errors.ts';
+import { lifetimeFrom } from './rotation.ts';
+import { type JsonObject, REVISION_BYTES, SEED_BYTES, type Session } from './session.ts';
+import type { SessionDeps } from './session-deps.ts';
+import { makeTokenPair, type TokenPair } from './token-pair.ts';
+
+export interface StartInput {
+  readonly product: string;
+  readonly env: string;
+  readonly tag: string;
+  readonly userId: string;
+  readonly details: JsonObject;
+  readonly clientId: string;
+}
+
+function newSession(deps: SessionDeps, input: StartInput, nowMs: number): Session {
+  const absoluteExpiresAtMs = nowMs + deps.policy.absoluteTtlSeconds * 1000;
+  return {
+    ...input,
+    sessionId: deps.newSessionId(input, nowMs),
+    seed: deps.randomBytes(SEED_BYTES),
+    revision: deps.randomBytes(REVISION_BYTES),
+    createdAtMs: nowMs,
+    absoluteExpiresAtMs,
+    generation: 0,
+    epoch: 0,
+    ...lifetimeFrom(nowMs, absoluteExpiresAtMs, deps.policy),
+  };
+}
+
+/** Records a new session and makes its first pair. Rejects with Refusal `session_limit_reached`, or Outage. */
+export async function startSession(deps: SessionDeps, input: StartInput): Promise<TokenPair> {
+  const session = newSession(deps, input, await deps.storeClock.now());
+  const outcome = await deps.store.create(session, deps.maxSessionsPerUser);
+  if (outcome === 'limit_reached') throw new Refusal({ code: 'session_limit_reached' });
+  // 128 random bits that meet are a broken generator, not bad luck.
+  if (outcome === 'taken') throw new Error('a freshly drawn session id is taken');
+  const pair = await makeTokenPair(deps, session);
+  const { product, env, tag, sessionId } = session;
+  deps.emit({ name: 'session_started', product, env, tag, sessionId });
+  return pair;
+}

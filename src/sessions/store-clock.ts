@@ -1,0 +1,36 @@
+// Owns the estimate of the store's time: all times of a session are the store's, so that an instance whose own clock is wrong does no harm.
+
+import type { Clock } from './ambient.ts';
+
+export interface StoreClock {
+  /** Milliseconds since the epoch by the store's clock; asks the store once if nothing is known yet. */
+  now(): Promise<number>;
+  /** Runs a store operation and learns from the time it returns. */
+  learn<T extends { readonly nowMs: number }>(read: () => Promise<T>): Promise<T>;
+}
+
+/**
+ * The offset is kept to the monotonic clock, so a jump of this machine's calendar changes nothing. A reply that was taken at
+ * `nowMs`, asked for at `sentMs` and received at `receivedMs`, proves nowMs − receivedMs ≤ offset ≤ nowMs − sentMs; the estimate
+ * moves only as far as that demands, so a slow reply does not disturb a good one.
+ */
+export function createStoreClock(clock: Clock, askStore: () => Promise<number>): StoreClock {
+  let offsetMs: number | undefined;
+
+  const learn: StoreClock['learn'] = async (read) => {
+    const sentMs = clock.monotonicMs();
+    const result = await read();
+    const lowest = result.nowMs - clock.monotonicMs();
+    const highest = result.nowMs - sentMs;
+    offsetMs = Math.min(Math.max(offsetMs ?? (lowest + highest) / 2, lowest), highest);
+    return result;
+  };
+
+  return {
+    learn,
+    async now() {
+      if (offsetMs === undefined) await learn(async () => ({ nowMs: await askStore() }));
+      return Math.floor(clock.monotonicMs() + (offsetMs ?? 0));
+    },
+  };
+}

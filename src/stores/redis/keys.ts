@@ -1,0 +1,55 @@
+// Owns the names of keys in Redis. All keys of a bucket share one hash tag, so that one script can change them together on any cluster.
+
+import type { Locator, Place, UserRef } from '../../sessions/session.ts';
+import { parseSessionId, userDigest } from '../../sessions/session-id.ts';
+
+/** The ring of signing keys is the one key outside the hierarchy. */
+export const RING_KEY = 'session-mint:signing-ring';
+
+/** Never written: a place to ask the time at. */
+export const CLOCK_KEY = 'session-mint:clock';
+
+const USER_HASH_BYTES = 16;
+
+const slotTag = ({ product, env }: Place, bucket: string): string =>
+  `{${product}:${env}:${bucket}}`;
+
+const bucketIn = (sessionId: string): string => {
+  const parsed = parseSessionId(sessionId);
+  if (parsed === undefined) throw new TypeError('not a session id');
+  return parsed.bucket;
+};
+
+export const sessionKey = (at: Locator): string =>
+  `session:${slotTag(at, bucketIn(at.sessionId))}:${at.tag}:${at.sessionId}`;
+
+export const tagKey = (at: Place & { readonly tag: string }, bucket: string): string =>
+  `tag:${slotTag(at, bucket)}:${at.tag}`;
+
+/** The user's own bucket is the first byte of the digest; the key carries 128 bits of it. */
+export function userKey(user: UserRef): string {
+  const digest = userDigest(user);
+  const hash = digest.subarray(0, USER_HASH_BYTES).toString('base64url');
+  return `user:${slotTag(user, digest.toString('hex', 0, 1))}:${hash}`;
+}
+
+/** Exists for no longer than one script: something to write when nothing else is, so that WAIT has a write to wait for. */
+export const fenceKey = (at: Locator): string => `fence:${slotTag(at, bucketIn(at.sessionId))}`;
+
+/** A user's index names each session with its tag, which the session key needs. */
+export const userMember = ({ sessionId, tag }: Locator): string => `${sessionId}:${tag}`;
+
+export function parseUserMember(member: string): {
+  readonly sessionId: string;
+  readonly tag: string;
+} {
+  const [sessionId = '', tag = ''] = member.split(':');
+  return { sessionId, tag };
+}
+
+/** The keys that change together with a session, in the order the scripts expect. */
+export const keysOf = (session: Locator & UserRef): [string, string, string] => [
+  sessionKey(session),
+  tagKey(session, bucketIn(session.sessionId)),
+  userKey(session),
+];

@@ -1,0 +1,141 @@
+// Owns how a script is run: under a deadline, measured, with at most so many under way, and every error of ioredis turned into an Outage.
+
+import type { Cluster, Redis } from 'ioredis';
+import { withDeadline } from '../../sessions/deadline.ts';
+import { Outage } from '../../sessions/errors.ts';
+import type { RedisClient } from './connect.ts';
+import { type ScriptName, scripts } from './scripts.ts';
+
+export type ScriptArgument = string | number | Buffer;
+export type RunScript = (
+  name: ScriptName,
+  keys: readonly string[],
+  args?: readonly ScriptArgument[],
+) => Promise<unknown>;
+
+/** Told of each finished operation: its name, its seconds, whether it was an outage. */
+export type ObserveOperation = (name: string, seconds: number, outage: boolean) => void;
+
+/** One operation on the store. Shorter than the deadline of the request, so that a lost reply still leaves time for an answer. */
+const DEADLINE_MS = 1000;
+/** Commands under way at most: while Redis is frozen every one of them holds memory until its deadline. */
+const MAX_PENDING = 10_000;
+/** How long WAIT waits for replicas. */
+const WAIT_MS = 500;
+/** WAIT blocks all that comes behind it on its connection, so waiting writes share a few connections of their own. */
+const WAITING_CONNECTIONS = 4;
+
+/** An ioredis error carries the arguments of its command, tokens and details among them: only its code leaves this file. */
+function toOutage(operation: string, error: unknown): Outage {
+  if (error instanceof Outage) return error;
+  const { name, message, code } = error as Error & { code?: string };
+  const replied = /^[A-Z][A-Z0-9]+(?= )/.exec(message)?.[0];
+  return new Outage(`${operation}: ${replied ?? code ?? name}`);
+}
+
+type Custom = Record<string, (...args: ScriptArgument[]) => Promise<unknown>>;
+
+/** Gives the client one method per script; called once for a client. */
+export function defineScripts(client: RedisClient): void {
+  for (const [name, definition] of Object.entries(scripts)) {
+    client.defineCommand(scriptMethod(name), definition);
+  }
+}
+
+const scriptMethod = (name: string): string => `mint_${name}`;
+
+/** Runs one script; replies are Buffers. */
+const callScript = (
+  client: RedisClient,
+  name: ScriptName,
+  keys: readonly string[],
+  args: readonly ScriptArgument[],
+): Promise<unknown> => {
+  const method = (client as unknown as Custom)[`${scriptMethod(name)}Buffer`];
+  if (method === undefined) throw new TypeError(`script ${name} is not defined`);
+  return method.call(client, ...keys, ...args);
+};
+
+/**
+ * Runs one script, a write to wait for and WAIT in one pipeline, on the node that owns the keys (WAIT sent alone to a cluster
+ * goes to a random node). EVAL and not EVALSHA: a script that ioredis sends again after NOSCRIPT would run behind the WAIT.
+ */
+async function callAndWait(
+  client: Redis | Cluster,
+  replicas: number,
+  name: ScriptName,
+  keys: readonly string[],
+  args: readonly ScriptArgument[],
+): Promise<unknown> {
+  const fence = `fence:${/\{.*\}/.exec(keys[0] ?? '')?.[0] ?? keys[0]}`;
+  const { lua, numberOfKeys } = scripts[name];
+  const results = await client
+    .pipeline()
+    .callBuffer('eval', [lua, numberOfKeys, ...keys, ...args])
+    .callBuffer('eval', [scripts.fence.lua, 1, fence])
+    .call('wait', [replicas, WAIT_MS])
+    .exec();
+  const [reply, fenced, waited] = results ?? [];
+  for (const step of [reply, fenced, waited]) if (step?.[0]) throw step[0];
+  if (Number(waited?.[1]) < replicas) throw new Outage(`${name}: too few replicas acknowledged`);
+  return reply?.[1];
+}
+
+export interface ScriptRunner {
+  /** Runs a script that changes nothing, or whose loss harms nobody. */
+  readonly run: RunScript;
+  /** Runs a script and resolves only when its writes are on as many replicas as promised. */
+  readonly runDurably: RunScript;
+  close(): void;
+}
+
+export interface ScriptRunnerDeps {
+  readonly client: RedisClient;
+  /** Opens one more connection to the same target, for writes that wait. */
+  readonly openAnother: () => RedisClient;
+  readonly replicas: number;
+  readonly monotonicMs: () => number;
+  readonly observe: ObserveOperation;
+}
+
+export function createScriptRunner(deps: ScriptRunnerDeps): ScriptRunner {
+  const { client, replicas, monotonicMs, observe } = deps;
+  defineScripts(client);
+  const writers = Array.from({ length: replicas > 0 ? WAITING_CONNECTIONS : 0 }, deps.openAnother);
+  let turn = 0;
+  let pending = 0;
+
+  async function operate(name: string, work: () => Promise<unknown>): Promise<unknown> {
+    if (pending >= MAX_PENDING) throw new Outage(`${name}: too many operations under way`);
+    pending++;
+    const startedMs = monotonicMs();
+    let outage = false;
+    try {
+      return await withDeadline(work(), DEADLINE_MS, name);
+    } catch (error) {
+      outage = true;
+      throw toOutage(name, error);
+    } finally {
+      pending--;
+      observe(name, (monotonicMs() - startedMs) / 1000, outage);
+    }
+  }
+
+  const run: RunScript = (name, keys, args = []) =>
+    operate(name, () => callScript(client, name, keys, args));
+
+  const runDurably: RunScript = (name, keys, args = []) => {
+    const writer = writers[turn++ % writers.length];
+    return writer === undefined
+      ? run(name, keys, args)
+      : operate(name, () => callAndWait(writer, replicas, name, keys, args));
+  };
+
+  return {
+    run,
+    runDurably,
+    close: () => {
+      for (const connection of [client, ...writers]) connection.disconnect();
+    },
+  };
+}

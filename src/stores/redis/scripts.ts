@@ -1,0 +1,114 @@
+// Owns the Lua that runs inside Redis: each script changes the keys of one slot as one atomic step and answers the same when run twice.
+//
+// Flags: what must work on a full Redis (reading, revoking) is flagged `allow-oom`. Nothing is flagged `no-writes`, because such
+// a script also runs on a demoted primary, where a revoked session is still alive (ADR 4).
+
+import { HEAD_BYTES } from './record.ts';
+
+/** Index members trimmed at most by one write. */
+const TRIM = 64;
+
+const NOW = `
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local function ms(n) return string.format('%.0f', n) end
+`;
+
+/** Drops some expired members, and lets the index expire with its last one. EXPIRE with GT would set nothing on a key without TTL. */
+const TIDY = `
+local function trim(index)
+  local dead = redis.call('ZRANGE', index, '-inf', ms(now), 'BYSCORE', 'LIMIT', 0, ${TRIM})
+  if #dead > 0 then redis.call('ZREM', index, unpack(dead)) end
+end
+local function expire_with_last(index)
+  local last = redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')
+  if last[2] then redis.call('PEXPIREAT', index, last[2]) end
+end
+local function add(index, score, member)
+  trim(index)
+  redis.call('ZADD', index, score, member)
+  expire_with_last(index)
+end
+local function remove(index, member)
+  trim(index)
+  if redis.call('ZREM', index, member) == 1 then expire_with_last(index) end
+end
+`;
+
+/** KEYS session, tag index, user index. ARGV record, expiry, tag member, user member, most sessions of the user. */
+const CREATE = `#!lua
+${NOW}${TIDY}
+local head = redis.call('GETRANGE', KEYS[1], 0, ${HEAD_BYTES - 1})
+if head ~= '' then
+  if head == string.sub(ARGV[1], 1, ${HEAD_BYTES}) then return 'created' end
+  return 'taken'
+end
+if redis.call('ZCOUNT', KEYS[3], '(' .. ms(now), '+inf') >= tonumber(ARGV[5]) then return 'limit_reached' end
+redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[2])
+add(KEYS[2], ARGV[2], ARGV[3])
+add(KEYS[3], ARGV[2], ARGV[4])
+return 'created'
+`;
+
+/** KEYS as above. ARGV new record, new expiry, tag member, user member, head of the record to replace, its expiry. */
+const REPLACE = `#!lua
+${NOW}${TIDY}
+local head = redis.call('GETRANGE', KEYS[1], 0, ${HEAD_BYTES - 1})
+if head == string.sub(ARGV[1], 1, ${HEAD_BYTES}) then return 'replaced' end
+if head ~= ARGV[5] or now >= tonumber(ARGV[6]) then return 'stale' end
+redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[2])
+add(KEYS[2], ARGV[2], ARGV[3])
+add(KEYS[3], ARGV[2], ARGV[4])
+return 'replaced'
+`;
+
+/** KEYS as above. ARGV tag member, user member. */
+const REMOVE = `#!lua flags=allow-oom
+${NOW}${TIDY}
+local removed = redis.call('UNLINK', KEYS[1])
+remove(KEYS[2], ARGV[1])
+remove(KEYS[3], ARGV[2])
+return removed
+`;
+
+/** KEYS a record. Answers the time and the record. */
+const READ = `#!lua flags=allow-oom
+local t = redis.call('TIME')
+return {t[1], t[2], redis.call('GET', KEYS[1])}
+`;
+
+/** KEYS an index. ARGV lowest score, offset, count. Answers members and scores of live entries in order. */
+const SLICE = `#!lua flags=allow-oom
+${NOW}
+local from = '(' .. ms(now)
+if tonumber(ARGV[1]) > now then from = ARGV[1] end
+return redis.call('ZRANGE', KEYS[1], from, '+inf', 'BYSCORE', 'LIMIT', ARGV[2], ARGV[3], 'WITHSCORES')
+`;
+
+/** KEYS a value. ARGV what is there ('' for nothing), what is to be there. */
+const SWAP = `#!lua
+local found = redis.call('GET', KEYS[1]) or ''
+if found == ARGV[2] then return 1 end
+if found ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
+return 1
+`;
+
+/** KEYS the fence. Leaves nothing behind; its only purpose is a write for WAIT to wait for. */
+const FENCE = `#!lua flags=allow-oom
+redis.call('SET', KEYS[1], '', 'PX', 1000)
+redis.call('DEL', KEYS[1])
+return 1
+`;
+
+export const scripts = {
+  create: { lua: CREATE, numberOfKeys: 3 },
+  replace: { lua: REPLACE, numberOfKeys: 3 },
+  remove: { lua: REMOVE, numberOfKeys: 3 },
+  read: { lua: READ, numberOfKeys: 1 },
+  slice: { lua: SLICE, numberOfKeys: 1 },
+  swap: { lua: SWAP, numberOfKeys: 1 },
+  fence: { lua: FENCE, numberOfKeys: 1 },
+} as const;
+
+export type ScriptName = keyof typeof scripts;

@@ -1,0 +1,135 @@
+// Owns building the application in this process, on any store, with a clock that tests move.
+
+import { randomUUID } from 'node:crypto';
+import { Writable } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import { buildApp } from '../../src/app.ts';
+import { authenticateConfigured, type Caller, PERMISSIONS } from '../../src/http/caller.ts';
+import { createLogger } from '../../src/http/logger.ts';
+import { createMetrics } from '../../src/http/metrics.ts';
+import type { Lifecycle } from '../../src/http/routes/probes.ts';
+import { type Clock, systemRandom } from '../../src/sessions/ambient.ts';
+import type { SessionEvent } from '../../src/sessions/events.ts';
+import type { LifetimePolicy } from '../../src/sessions/rotation.ts';
+import { createSealer } from '../../src/sessions/sealing.ts';
+import { createSessionService, type SessionService } from '../../src/sessions/session-service.ts';
+import type { SessionStore } from '../../src/sessions/session-store.ts';
+import { createSigningKeys, type SigningKeys } from '../../src/sessions/signing-keys.ts';
+import type { SigningAlgorithm } from '../../src/sessions/signing-ring.ts';
+import { createStoreClock } from '../../src/sessions/store-clock.ts';
+import { createMemoryStore } from '../../src/stores/memory-store.ts';
+
+export const ROOT_KEY = 'root-key';
+export const METRICS_KEY = 'metrics-key';
+export const SECRET = 'a-secret-of-32-bytes-for-the-tests';
+
+export const DEFAULT_POLICY: LifetimePolicy = {
+  tokenTtlSeconds: 900,
+  idleTtlSeconds: 604_800,
+  absoluteTtlSeconds: 2_592_000,
+  refreshRetrySeconds: 30,
+};
+
+/** A clock that stands still until it is advanced; both of its readings move together. */
+export interface ManualClock extends Clock {
+  advance(ms: number): void;
+}
+
+export function createManualClock(startMs = 1_795_000_000_000): ManualClock {
+  let nowMs = startMs;
+  return {
+    monotonicMs: () => nowMs,
+    wallMs: () => nowMs,
+    advance: (ms) => {
+      nowMs += ms;
+    },
+  };
+}
+
+export interface TestAppOptions {
+  readonly clock?: ManualClock;
+  /** Shared by several apps to make them instances of one service. */
+  readonly store?: SessionStore;
+  readonly policy?: Partial<LifetimePolicy>;
+  readonly secrets?: readonly string[];
+  readonly issuer?: string;
+  readonly alg?: SigningAlgorithm;
+  readonly maxSessionsPerUser?: number;
+  readonly detailsMaxBytes?: number;
+  readonly docs?: boolean;
+  /** Callers besides root and metrics. */
+  readonly callers?: readonly { readonly key: string; readonly caller: Caller }[];
+}
+
+export interface TestApp {
+  readonly app: FastifyInstance;
+  readonly clock: ManualClock;
+  readonly store: SessionStore;
+  readonly sessions: SessionService;
+  readonly keys: SigningKeys;
+  readonly events: SessionEvent[];
+  readonly lifecycle: Lifecycle;
+  /** All log lines so far, at level trace. */
+  log(): string;
+}
+
+/** Close it with `app.close()`. Without options: a memory store, default limits, root and metrics keys. */
+export async function createTestApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const clock = options.clock ?? createManualClock();
+  const store = options.store ?? createMemoryStore({ nowMs: clock.wallMs, maxSessions: 100_000 });
+  const secrets = options.secrets ?? [SECRET];
+  const events: SessionEvent[] = [];
+  const metrics = createMetrics();
+  const emit = (event: SessionEvent) => {
+    events.push(event);
+    metrics.countEvent(event);
+  };
+  let lines = '';
+  const destination = new Writable({
+    write(chunk, _encoding, done) {
+      lines += String(chunk);
+      done();
+    },
+  });
+  const storeClock = createStoreClock(clock, store.now);
+  const keys = createSigningKeys({
+    store,
+    sealer: createSealer(secrets, 'signing-ring', systemRandom),
+    alg: options.alg ?? 'ES256',
+    storeClock,
+    clock,
+    emit,
+  });
+  await keys.synchronize();
+  const sessions = createSessionService({
+    store,
+    storeClock,
+    keys,
+    refreshTokenSealer: createSealer(secrets, 'refresh-token', systemRandom),
+    cursorSealer: createSealer(secrets, 'list-cursor', systemRandom),
+    randomBytes: systemRandom,
+    emit,
+    issuer: options.issuer ?? 'http://localhost:3000',
+    policy: { ...DEFAULT_POLICY, ...options.policy },
+    maxSessionsPerUser: options.maxSessionsPerUser ?? 10_000,
+  });
+  const lifecycle: Lifecycle = { draining: false };
+  const app = await buildApp({
+    sessions,
+    keys,
+    store,
+    authenticate: authenticateConfigured([
+      { key: ROOT_KEY, caller: { id: 'root', permissions: new Set(PERMISSIONS), scope: {} } },
+      { key: METRICS_KEY, caller: { id: 'metrics', permissions: new Set(['metrics']), scope: {} } },
+      ...(options.callers ?? []),
+    ]),
+    metrics,
+    lifecycle,
+    logger: createLogger('trace', destination),
+    newRequestId: randomUUID,
+    detailsMaxBytes: options.detailsMaxBytes ?? 8192,
+    trustProxy: [],
+    docs: options.docs ?? false,
+  });
+  return { app, clock, store, sessions, keys, events, lifecycle, log: () => lines };
+}
