@@ -13,7 +13,7 @@ export const openapiOptions: FastifyDynamicSwaggerOptions = {
         'A backend says "user X starts a session of kind `tag` in `product` and `env`" and gets a short-lived signed token and a long-lived refresh token. Every error is an RFC 9457 problem document with a code of docs/errors.md.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
-    servers: [{ url: 'http://localhost:3000', description: 'A service started with `npm start`.' }],
+    servers: [{ url: '/', description: 'The service that answers with this document.' }],
     tags: [
       { name: 'sessions', description: 'The life of a session.' },
       { name: 'users', description: 'All sessions of a user.' },

@@ -44,6 +44,36 @@ const refreshToken = Type.String({
 
 const closed = { additionalProperties: false } as const;
 
+const startExamples = [
+  {
+    product: 'my-app',
+    env: 'prd',
+    tag: 'user-session',
+    data: { userId: 'user_123', details: { username: 'johndoe', email: 'john@example.com' } },
+  },
+  {
+    product: 'dashboard',
+    env: 'prd',
+    tag: 'user-session',
+    data: {
+      userId: 'user_789',
+      details: { username: 'jsmith', role: 'admin', plan: 'enterprise' },
+    },
+  },
+  {
+    product: 'marketplace',
+    env: 'prd',
+    tag: 'checkout-flow',
+    data: { userId: 'user_123', details: { cartId: 'cart_456' } },
+  },
+  {
+    product: 'marketplace',
+    env: 'prd',
+    tag: 'support-chat',
+    data: { userId: 'user_123', details: { ticketId: 'ticket_789' } },
+  },
+];
+
 /** `detailsMaxBytes`: the configured limit on the size of details as JSON. */
 export const startBody = (detailsMaxBytes: number) =>
   Type.Object(
@@ -65,7 +95,7 @@ export const startBody = (detailsMaxBytes: number) =>
         closed,
       ),
     },
-    closed,
+    { ...closed, examples: startExamples },
   );
 
 export const refreshBody = Type.Object({ refreshToken }, closed);

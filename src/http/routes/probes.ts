@@ -49,6 +49,7 @@ export function probeRoutes({ store, lifecycle }: ProbeRoutesDeps): FastifyPlugi
             { status: Type.String({ examples: ['ok'] }) },
             { description: 'It does.' },
           ),
+          ...problemResponses('not_acceptable'),
         },
       },
       handler: async () => ({ status: 'ok' }),
@@ -58,7 +59,10 @@ export function probeRoutes({ store, lifecycle }: ProbeRoutesDeps): FastifyPlugi
         ...schema,
         operationId: 'ready',
         summary: 'Whether the service can do its work, by a real operation on the store',
-        response: { 200: readiness, ...problemResponses('overloaded', 'store_unavailable') },
+        response: {
+          200: readiness,
+          ...problemResponses('not_acceptable', 'overloaded', 'store_unavailable'),
+        },
       },
       handler: async () => {
         if (lifecycle.draining) throw new ProblemError('overloaded', 'The process is stopping.');

@@ -5,6 +5,7 @@ import type { JWK } from 'jose';
 import Type from 'typebox';
 import type { SigningKeys } from '../../sessions/signing-keys.ts';
 import { JWKS_MAX_AGE_SECONDS } from '../../sessions/signing-ring.ts';
+import { problemResponses } from '../schemas.ts';
 
 const publicKey = Type.Unsafe<JWK>({
   type: 'object',
@@ -30,6 +31,7 @@ export function wellKnownRoutes({
             { keys: Type.Array(publicKey) },
             { description: 'JSON Web Key Set (RFC 7517).' },
           ),
+          ...problemResponses('not_acceptable'),
         },
       },
       handler: async (_request, reply) => {

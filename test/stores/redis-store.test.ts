@@ -1,0 +1,113 @@
+// Owns the Redis store's conformance on one real server, and what is its own: versions of records, and how it fails.
+
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Outage } from '../../src/sessions/errors.ts';
+import { keysOf, sessionKey } from '../../src/stores/redis/keys.ts';
+import type { RedisStore } from '../../src/stores/redis/redis-store.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { openRedisStore, openStoreUnderTest } from '../support/redis-store-under-test.ts';
+import { sampleSession } from '../support/sessions.ts';
+import { describeStore } from './store-conformance.ts';
+
+describeStore('Redis', async () => {
+  const server = await startRedis({ movableClock: true });
+  if (!server.clock) throw new Error('the clock must be movable');
+  return openStoreUnderTest({ mode: 'single', url: server.url }, [server.port], server.clock, () =>
+    server.stop(),
+  );
+});
+
+describe('the Redis store', () => {
+  let server: RedisServer;
+  let store: RedisStore;
+  let direct: Redis;
+  beforeAll(async () => {
+    server = await startRedis();
+    store = await openRedisStore({ mode: 'single', url: server.url });
+    direct = new Redis(server.url, { disableClientInfo: true });
+  });
+  afterAll(async () => {
+    direct.disconnect();
+    await store.close();
+    await server.stop();
+  });
+  const session = async () => sampleSession({ createdAtMs: await store.now() });
+
+  it('takes a record of an unknown version for an outage, never for an absent session, and leaves it alone', async () => {
+    const one = await session();
+    await store.create(one, 10);
+    const key = sessionKey(one);
+    const record = await direct.getBuffer(key);
+    const later = Buffer.from(record ?? '');
+    later[0] = 2;
+    await direct.set(key, later, 'KEEPTTL');
+    await expect(store.read(one)).rejects.toThrow(Outage);
+    await expect(store.listUser({ ...one, limit: 5 })).rejects.toThrow(Outage);
+    expect(await store.replace(one, one)).toBe('stale');
+    expect(await direct.getBuffer(key)).toEqual(later);
+  });
+
+  it('gives every key of a session a time to live', async () => {
+    const one = sampleSession({ createdAtMs: await store.now(), userId: 'ttl' });
+    await store.create(one, 10);
+    const keys = keysOf(one);
+    expect(await Promise.all(keys.map((key) => direct.pexpiretime(key)))).toEqual(
+      keys.map(() => one.expiresAtMs),
+    );
+  });
+
+  it('says in its errors what failed and never with which arguments', async () => {
+    const one = sampleSession({
+      createdAtMs: await store.now(),
+      details: { canary: 'kanarienvogel' },
+    });
+    await direct.config('SET', 'maxmemory', '1mb');
+    const error = await store.create(one, 10).catch((caught: unknown) => caught);
+    await direct.config('SET', 'maxmemory', '0');
+    expect(error).toBeInstanceOf(Outage);
+    expect((error as Outage).message).toBe('create: OOM');
+    expect(JSON.stringify(error, Object.getOwnPropertyNames(error as object))).not.toContain(
+      'kanarienvogel',
+    );
+  });
+
+  it('is an outage within 1.5 s while its server is frozen or gone, and recovers within 3 s', async () => {
+    const one = await session();
+    await store.create(one, 10);
+    const readIn = async () => {
+      const startedMs = performance.now();
+      const outcome = await store.read(one).then(
+        ({ session: found }) => (found ? 'found' : 'absent'),
+        (error: unknown) => (error instanceof Outage ? 'outage' : 'defect'),
+      );
+      return { outcome, ms: performance.now() - startedMs };
+    };
+    server.freeze();
+    const frozen = await readIn();
+    expect(frozen.outcome).toBe('outage');
+    expect(frozen.ms).toBeLessThan(1500);
+    server.thaw();
+    await expect.poll(async () => (await readIn()).outcome, { timeout: 3000 }).toBe('found');
+
+    await server.kill();
+    expect(await readIn()).toMatchObject({ outcome: 'outage' });
+    await server.start();
+    // Without an append-only file the restarted server is empty: absent is the truth.
+    await expect.poll(async () => (await readIn()).outcome, { timeout: 3000 }).toBe('absent');
+  });
+
+  it('tells what the server is', async () => {
+    await expect
+      .poll(() => store.inspect().catch(() => undefined), { timeout: 3000 })
+      .toMatchObject({
+        evictionPolicy: 'noeviction',
+        durability: 'memory',
+      });
+    expect(store.describe()).toMatchObject({
+      store: 'redis',
+      mode: 'single',
+      durability: 'memory',
+    });
+  });
+});
