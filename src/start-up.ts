@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Outage } from './sessions/errors.ts';
+import { RingUnreadable } from './sessions/signing-keys.ts';
 import type { RedisFacts } from './stores/redis/inspect.ts';
 
 /** How long the store may take to appear before the process gives up. */
@@ -64,7 +65,7 @@ export async function waitForStore<T>(
     try {
       return await attempt();
     } catch (error) {
-      if (!(error instanceof Outage)) throw error;
+      if (!(error instanceof Outage) || error instanceof RingUnreadable) throw error;
       if (monotonicMs() - startedMs > STORE_WAIT_MS) {
         throw new StartRefused(
           `the store did not answer for ${STORE_WAIT_MS / 1000} s (${error.message})`,

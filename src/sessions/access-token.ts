@@ -92,9 +92,9 @@ export async function readAccessToken(
   issuer: string,
 ): Promise<AccessClaims | undefined> {
   if (token.length > MAX_LENGTH || !SEGMENTS.test(token)) return undefined;
-  const segments = token.split('.');
+  const segments = token.split('.') as [string, string, string];
   // jose reads padded and otherwise respelled tokens as well; we read one spelling.
-  const header = segments.every(isCanonicalBase64url) ? readHeader(segments[0] ?? '') : undefined;
+  const header = segments.every(isCanonicalBase64url) ? readHeader(segments[0]) : undefined;
   if (header === undefined) return undefined;
   const key = await keys.find(header.kid);
   if (key === undefined || key.alg !== header.alg) return undefined;
@@ -105,7 +105,7 @@ export async function readAccessToken(
     throw error;
   }
   // Signed by our own ring, so the shape is ours; the issuer may still be another service on the same ring.
-  const payload = decodeJson(segments[1] ?? '') as Payload;
+  const payload = decodeJson(segments[1]) as Payload;
   if (payload.iss !== issuer) return undefined;
   const { product, env, tag, sid, sub, iat, exp } = payload;
   if (!audienceOf({ product, env, tag }).every((audience) => payload.aud.includes(audience))) {

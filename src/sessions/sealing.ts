@@ -62,7 +62,7 @@ export function createSealer(
   );
   return {
     async seal(text) {
-      const slot = sealing[randomBytes(1)[0] ?? 0];
+      const slot = sealing[randomBytes(1).readUInt8()];
       if (slot === undefined) throw new TypeError('sealing needs at least one secret');
       return new CompactEncrypt(Buffer.from(text))
         .setProtectedHeader(slot.header)

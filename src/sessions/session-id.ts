@@ -19,7 +19,7 @@ export const userDigest = ({ product, env, userId }: UserRef): Buffer =>
 export const bucketName = (bucket: number): string => bucket.toString(16).padStart(2, '0');
 
 /** The bucket that all sessions of a user share: the first byte of the user's digest. */
-export const bucketOf = (user: UserRef): string => bucketName(userDigest(user)[0] ?? 0);
+export const bucketOf = (user: UserRef): string => userDigest(user).toString('hex', 0, 1);
 
 /** The bucket that an id names, or undefined if the text has not the form of a session id. */
 export const parseSessionId = (sessionId: string): { readonly bucket: string } | undefined => {

@@ -33,8 +33,8 @@ export interface SigningKeys {
   jwks(): { readonly keys: readonly JWK[] };
 }
 
-/** The ring in the store was sealed under a SECRET that this instance does not have. */
-export class RingUnreadable extends Error {
+/** The ring in the store was sealed under a SECRET that this instance does not have. Waiting does not help, unlike with other outages. */
+export class RingUnreadable extends Outage {
   constructor() {
     super('the ring of signing keys in the store was sealed under another SECRET');
     this.name = 'RingUnreadable';
@@ -113,9 +113,8 @@ export function createSigningKeys(deps: SigningKeysDeps): SigningKeys {
     async current() {
       if (ring.length === 0) await synchronize();
       const key = chooseSigningKey(ring, alg, await storeClock.now());
-      const signing = key && imported.get(key.kid);
-      if (signing === undefined) throw new Outage('signing ring: no key may sign yet');
-      return signing;
+      // `synchronize` leaves no ring empty, and no key of it without its import.
+      return imported.get(key?.kid as string) as SigningKey;
     },
     async find(kid) {
       const known = imported.get(kid);

@@ -59,16 +59,18 @@ export const mergeRings = (ring: Ring, other: Ring): Ring => [
   ...other.filter((key) => !ring.some(({ kid }) => kid === key.kid)),
 ];
 
-/** The key that signs at `nowMs`: the newest of the wanted algorithm that may already sign, else the newest that may. */
+/**
+ * The key that signs at `nowMs`: the newest of the wanted algorithm that may already sign, else the newest that may. If none
+ * may, because the store's clock was set back, the oldest does. Undefined for an empty ring only.
+ */
 export function chooseSigningKey(
   ring: Ring,
   alg: SigningAlgorithm,
   nowMs: number,
 ): RingKey | undefined {
-  const newestFirst = ring
-    .filter((key) => key.signsFromMs <= nowMs)
-    .sort((a, b) => b.signsFromMs - a.signsFromMs);
-  return newestFirst.find((key) => key.alg === alg) ?? newestFirst[0];
+  const newestFirst = [...ring].sort((a, b) => b.signsFromMs - a.signsFromMs);
+  const allowed = newestFirst.filter((key) => key.signsFromMs <= nowMs);
+  return allowed.find((key) => key.alg === alg) ?? allowed[0] ?? newestFirst.at(-1);
 }
 
 /** The key as the world may see it: named members only, so that nothing private can slip through. */

@@ -17,20 +17,20 @@ export interface StoreClock {
 export function createStoreClock(clock: Clock, askStore: () => Promise<number>): StoreClock {
   let offsetMs: number | undefined;
 
-  const learn: StoreClock['learn'] = async (read) => {
+  async function measure<T extends { readonly nowMs: number }>(read: () => Promise<T>) {
     const sentMs = clock.monotonicMs();
     const result = await read();
     const lowest = result.nowMs - clock.monotonicMs();
     const highest = result.nowMs - sentMs;
     offsetMs = Math.min(Math.max(offsetMs ?? (lowest + highest) / 2, lowest), highest);
-    return result;
-  };
+    return { result, offsetMs };
+  }
 
   return {
-    learn,
+    learn: async (read) => (await measure(read)).result,
     async now() {
-      if (offsetMs === undefined) await learn(async () => ({ nowMs: await askStore() }));
-      return Math.floor(clock.monotonicMs() + (offsetMs ?? 0));
+      const known = offsetMs ?? (await measure(async () => ({ nowMs: await askStore() }))).offsetMs;
+      return Math.floor(clock.monotonicMs() + known);
     },
   };
 }

@@ -1,4 +1,4 @@
-/** Owns fetching Debian packages into a private cache folder, without root and without touching the system's apt state. */
+/** Owns fetching Debian packages into a private cache folder, without root or the system's apt state. */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';

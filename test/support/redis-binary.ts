@@ -1,4 +1,4 @@
-/** Owns finding a Redis server (7.0 or newer) and libfaketime on this machine, or fetching them where Debian packages are reachable. */
+/** Owns finding redis-server (7.0 or newer) and libfaketime: installed, cached or downloaded. */
 import { execFile } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
@@ -125,7 +125,7 @@ async function installedFaketime(): Promise<string | undefined> {
   return firstReadable(folders.map(faketimeIn));
 }
 
-/** The plain library, not libfaketimeMT: the latter holds a mutex in signal handlers and measured no faster. */
+/** The plain library: libfaketimeMT adds a mutex to each look at the clock, which Redis does not need. */
 function faketimeIn(folder: string): string {
   return path.join(folder, 'faketime', 'libfaketime.so.1');
 }

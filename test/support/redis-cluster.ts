@@ -1,13 +1,8 @@
-/** Owns a real Redis Cluster on loopback for one test: its nodes, and forming them into a cluster. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
+/** Owns a real Redis Cluster on loopback for one test: its nodes, their settings and their end. */
+import { formCluster } from './cluster-formation.ts';
 import { freePort } from './free-port.ts';
 import { createRedisClock, type RedisClock, type RedisClockFile } from './redis-clock.ts';
 import { baseArgs, type RedisServer, startServer } from './redis-server.ts';
-
-const SLOTS = 16_384;
-const FORM_DEADLINE_MS = 30_000;
-const ASK_EVERY_MS = 25;
 
 /** In ms (a hundred years): with a clock that jumps by days, no silence may ever count as a failure. */
 const NEVER_MS = 100 * 365 * 24 * 3_600_000;
@@ -62,7 +57,7 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
   };
   try {
     for (const result of started) if (result.status === 'rejected') throw result.reason;
-    await form(nodes, primaryCount, nodeTimeoutMs);
+    await formCluster(nodes, primaryCount, nodeTimeoutMs);
     await clock?.set(Date.now());
   } catch (error) {
     await stop();
@@ -100,120 +95,4 @@ async function startNode(
 /** When the clock jumps by days, primary and replica must not take each other for gone. */
 function patientReplication(): string[] {
   return ['--repl-timeout', '2000000000', '--repl-backlog-ttl', '0'];
-}
-
-async function form(nodes: readonly RedisServer[], primaryCount: number, nodeTimeoutMs: number): Promise<void> {
-  const clients = nodes.map(
-    (node) => new Redis({ host: '127.0.0.1', port: node.port, maxRetriesPerRequest: 1 }),
-  );
-  for (const client of clients) client.on('error', () => undefined);
-  try {
-    const deadline = performance.now() + FORM_DEADLINE_MS;
-    // The nodes ping each other at half this pace, so that with the hundred years of a movable clock news would be slow.
-    await setNodeTimeout(clients, 1000);
-    await handOutSlots(clients.slice(0, primaryCount));
-    await introduce(clients);
-    await until(deadline, 'every node knows every other', () =>
-      all(clients, (client) => knows(client, nodes.length)),
-    );
-    await attachReplicas(clients, primaryCount);
-    await until(deadline, 'every node reports cluster_state:ok', () =>
-      all(clients, (client) => isWhole(client, primaryCount, nodes.length - primaryCount)),
-    );
-    await setNodeTimeout(clients, nodeTimeoutMs);
-  } finally {
-    for (const client of clients) client.disconnect();
-  }
-}
-
-async function setNodeTimeout(clients: readonly Redis[], ms: number): Promise<void> {
-  await Promise.all(clients.map((client) => client.config('SET', 'cluster-node-timeout', ms)));
-}
-
-async function handOutSlots(primaries: readonly Redis[]): Promise<void> {
-  const share = SLOTS / primaries.length;
-  await Promise.all(
-    primaries.map(async (client, i) => {
-      await client.call('CLUSTER', 'SET-CONFIG-EPOCH', i + 1);
-      await client.call(
-        'CLUSTER',
-        'ADDSLOTSRANGE',
-        Math.ceil(i * share),
-        Math.ceil((i + 1) * share) - 1,
-      );
-    }),
-  );
-}
-
-/** Each node meets all earlier ones: quicker than waiting for gossip. */
-async function introduce(clients: readonly Redis[]): Promise<void> {
-  const addresses = await Promise.all(
-    clients.map(async (client) => [client.options.port, await busPort(client)]),
-  );
-  for (const [i, client] of clients.entries()) {
-    for (const [port, bus] of addresses.slice(0, i)) {
-      await client.call('CLUSTER', 'MEET', '127.0.0.1', String(port), String(bus));
-    }
-  }
-}
-
-async function busPort(client: Redis): Promise<string> {
-  const [, value] = (await client.call('CONFIG', 'GET', 'cluster-port')) as [string, string];
-  return value;
-}
-
-async function attachReplicas(clients: readonly Redis[], primaryCount: number): Promise<void> {
-  await Promise.all(
-    clients.slice(primaryCount).map(async (replica, i) => {
-      const id = await clients[i % primaryCount]?.call('CLUSTER', 'MYID');
-      await replica.call('CLUSTER', 'REPLICATE', String(id));
-    }),
-  );
-}
-
-async function knows(client: Redis, nodeCount: number): Promise<boolean> {
-  const lines = await nodeLines(client);
-  return lines.length === nodeCount && !lines.some((line) => line.includes('handshake'));
-}
-
-/** The node sees all slots served and the right number of each role, and if it is a replica its copy is complete. */
-async function isWhole(
-  client: Redis,
-  primaryCount: number,
-  replicaCount: number,
-): Promise<boolean> {
-  const lines = await nodeLines(client);
-  const count = (flag: string): number =>
-    lines.filter((line) => line.split(' ')[2]?.split(',').includes(flag)).length;
-  if (
-    count('master') !== primaryCount ||
-    count('slave') !== replicaCount ||
-    count('fail') + count('fail?') > 0
-  )
-    return false;
-  if (!lines.every((line) => line.includes(' connected'))) return false;
-  if (!String(await client.call('CLUSTER', 'INFO')).includes('cluster_state:ok')) return false;
-  const replication = await client.info('replication');
-  return replication.includes('role:master') || replication.includes('master_link_status:up');
-}
-
-async function nodeLines(client: Redis): Promise<string[]> {
-  return String(await client.call('CLUSTER', 'NODES'))
-    .trim()
-    .split('\n');
-}
-
-async function all(
-  clients: readonly Redis[],
-  test: (client: Redis) => Promise<boolean>,
-): Promise<boolean> {
-  return (await Promise.all(clients.map(test))).every(Boolean);
-}
-
-async function until(deadline: number, what: string, test: () => Promise<boolean>): Promise<void> {
-  while (!(await test())) {
-    if (performance.now() > deadline)
-      throw new Error(`cluster not formed: waited in vain until ${what}`);
-    await sleep(ASK_EVERY_MS);
-  }
 }

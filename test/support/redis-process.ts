@@ -1,5 +1,5 @@
-/** Owns one redis-server process: starting it until it answers, its signals, and its death along with the test's. */
-import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
+/** Owns one redis-server process: starting it until it answers, its signals, its death with the test. */
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';

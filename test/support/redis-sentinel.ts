@@ -44,7 +44,9 @@ export async function startRedisSentinel(): Promise<RedisSentinelSetup> {
   try {
     const primary = await keep(startRedis({ extraArgs: ['--repl-diskless-sync-delay', '0'] }));
     const replicaOf = ['--replicaof', '127.0.0.1', String(primary.port)];
-    const replica = await keep(startRedis({ extraArgs: ['--repl-diskless-sync-delay', '0', ...replicaOf] }));
+    const replica = await keep(
+      startRedis({ extraArgs: ['--repl-diskless-sync-delay', '0', ...replicaOf] }),
+    );
     await until('the replica is in step', () => replicaInStep(replica));
     const sentinels: RedisServer[] = [];
     for (let i = 0; i < SENTINELS; i += 1) sentinels.push(await keep(startSentinel(primary.port)));
@@ -80,7 +82,9 @@ async function startSentinel(primaryPort: number): Promise<RedisServer> {
 }
 
 async function replicaInStep(replica: RedisServer): Promise<boolean> {
-  return ask(replica.port, async (client) => (await client.info('replication')).includes('master_link_status:up'));
+  return ask(replica.port, async (client) =>
+    (await client.info('replication')).includes('master_link_status:up'),
+  );
 }
 
 async function isComplete(sentinel: RedisServer): Promise<boolean> {
@@ -108,7 +112,8 @@ async function ask(port: number, question: (client: Redis) => Promise<boolean>):
 async function until(what: string, test: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + READY_DEADLINE_MS;
   while (!(await test())) {
-    if (performance.now() > deadline) throw new Error(`sentinel setup not ready: waited in vain until ${what}`);
+    if (performance.now() > deadline)
+      throw new Error(`sentinel setup not ready: waited in vain until ${what}`);
     await sleep(ASK_EVERY_MS);
   }
 }

@@ -1,4 +1,4 @@
-/** Owns a standalone real Redis for one test: its port, its folder, and stopping, freezing and restarting it. */
+/** Owns a standalone real Redis for a test: its port and folder; stopping, freezing, restarting it. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

@@ -22,7 +22,12 @@ function later<T extends { stop(): Promise<void> }>(resource: T): T {
 }
 
 function clientOf(port: number): Redis {
-  const client = new Redis({ host: '127.0.0.1', port, maxRetriesPerRequest: 0, retryStrategy: () => 20 });
+  const client = new Redis({
+    host: '127.0.0.1',
+    port,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => 20,
+  });
   client.on('error', () => undefined);
   cleanUps.push(() => client.disconnect());
   return client;
@@ -69,7 +74,9 @@ afterEach(async () => {
 
 describe('startRedis', () => {
   it('keeps an append-only file over SIGKILL, and nothing without one', async () => {
-    const durable = later(await startRedis({ appendonly: true, appendfsync: 'always', password: 's3cret' }));
+    const durable = later(
+      await startRedis({ appendonly: true, appendfsync: 'always', password: 's3cret' }),
+    );
     const fleeting = later(await startRedis({ extraArgs: ['--maxmemory-policy', 'noeviction'] }));
     const expected = [
       [durable, 'kept'],
@@ -101,8 +108,12 @@ describe('startRedis', () => {
 
   it('says why it could not start', async () => {
     const server = later(await startRedis());
-    await expect(startRedis({ port: server.port })).rejects.toThrow(/exited at once.*Address already in use/s);
-    await expect(startRedis({ extraArgs: ['--no-such-setting', '1'] })).rejects.toThrow(/exited at once/);
+    await expect(startRedis({ port: server.port })).rejects.toThrow(
+      /exited at once.*Address already in use/s,
+    );
+    await expect(startRedis({ extraArgs: ['--no-such-setting', '1'] })).rejects.toThrow(
+      /exited at once/,
+    );
   });
 
   it.skipIf(process.platform !== 'linux')('dies with a test process that is killed', async () => {
@@ -110,9 +121,13 @@ describe('startRedis', () => {
       const { port, dir } = await startRedis();
       console.log(port, dir);
       setInterval(() => {}, 1000);`;
-    const parent = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const parent = spawn(
+      process.execPath,
+      ['--import', 'tsx', '--input-type=module', '-e', script],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
     cleanUps.push(() => void parent.kill('SIGKILL'));
     const [line] = await once(parent.stdout, 'data');
     const [port, dir] = String(line).trim().split(' ');
@@ -176,7 +191,8 @@ describe('startRedisCluster', () => {
 
     await cluster.primaries[0]?.kill();
     const replica = clientOf(cluster.replicas[0]?.port ?? 0);
-    const promoted = async (): Promise<boolean> => (await replica.info('replication')).includes('role:master');
+    const promoted = async (): Promise<boolean> =>
+      (await replica.info('replication')).includes('role:master');
     expect(await eventually(promoted, 8000)).toBe(true);
   }, 20_000);
 
@@ -188,7 +204,9 @@ describe('startRedisCluster', () => {
     const states = async (): Promise<string[]> =>
       Promise.all(
         clients.map(async (client) => {
-          const state = String(await client.call('CLUSTER', 'INFO')).match(/cluster_state:(\w+)/)?.[1];
+          const state = String(await client.call('CLUSTER', 'INFO')).match(
+            /cluster_state:(\w+)/,
+          )?.[1];
           const failed = String(await client.call('CLUSTER', 'NODES')).includes('fail');
           const unlinked = (await client.info('replication')).includes('master_link_status:down');
           return `${state}${failed ? ' failed' : ''}${unlinked ? ' unlinked' : ''} ${await timeOf(client)}`;

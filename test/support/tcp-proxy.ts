@@ -40,7 +40,10 @@ type Link = {
 };
 
 /** Starts a proxy on a free port of 127.0.0.1 in front of `targetPort` there, passing everything through. */
-export async function startTcpProxy(targetPort: number, options: TcpProxyOptions = {}): Promise<TcpProxy> {
+export async function startTcpProxy(
+  targetPort: number,
+  options: TcpProxyOptions = {},
+): Promise<TcpProxy> {
   const links = new Set<Link>();
   let mode: 'pass' | 'drop' | 'refuse' = 'pass';
   let swallowNext = false;
@@ -87,7 +90,8 @@ export async function startTcpProxy(targetPort: number, options: TcpProxyOptions
       client.resetAndDestroy();
       return;
     }
-    const upstream = mode === 'drop' ? undefined : connect({ port: targetPort, host: '127.0.0.1', noDelay: true });
+    const upstream =
+      mode === 'drop' ? undefined : connect({ port: targetPort, host: '127.0.0.1', noDelay: true });
     const link: Link = { client, upstream, doomed: false, holed: upstream === undefined };
     links.add(link);
     client.on('data', (bytes) => onRequest(link, bytes));

@@ -1,0 +1,106 @@
+// Owns the edges of the operations that no request reaches by itself: contention, broken generators, broken keys, time running out.
+
+import type { CryptoKey } from 'jose';
+import { describe, expect, it, vi } from 'vitest';
+import { readAccessToken, signAccessToken } from '../../src/sessions/access-token.ts';
+import { systemClock, systemRandom } from '../../src/sessions/ambient.ts';
+import { withDeadline } from '../../src/sessions/deadline.ts';
+import { Outage } from '../../src/sessions/errors.ts';
+import { covers } from '../../src/sessions/scope.ts';
+import { createSessionIds, parseSessionId } from '../../src/sessions/session-id.ts';
+import type { SessionStore } from '../../src/sessions/session-store.ts';
+import { createMemoryStore } from '../../src/stores/memory-store.ts';
+import { sampleSession } from '../support/sessions.ts';
+import { createManualClock, createTestApp } from '../support/test-app.ts';
+
+const START = { product: 'p', env: 'e', tag: 't', userId: 'u', details: {}, clientId: 'root' };
+
+async function appOn(change: Partial<SessionStore>) {
+  const clock = createManualClock();
+  const memory = createMemoryStore({ nowMs: clock.wallMs, maxSessions: 100 });
+  return createTestApp({ clock, store: { ...memory, ...change } });
+}
+
+describe('an operation', () => {
+  it('that loses every race is an outage after a bounded number of rounds', async () => {
+    const replace = vi.fn(async () => 'stale' as const);
+    const { sessions } = await appOn({ replace });
+    const { refreshToken } = await sessions.start(START);
+    await expect(sessions.refresh({}, refreshToken)).rejects.toThrow(Outage);
+    expect(replace.mock.calls.length).toBeLessThanOrEqual(10);
+  });
+
+  it('that draws a taken session id is a defect and never shares a session', async () => {
+    const { sessions } = await appOn({ create: async () => 'taken' });
+    await expect(sessions.start(START)).rejects.toThrow('taken');
+  });
+
+  it('that the store does not answer is an outage in time, and the late failure harms nobody', async () => {
+    vi.useFakeTimers();
+    const late = new Promise<never>((_resolve, reject) =>
+      setTimeout(reject, 5000, new Error('late')),
+    );
+    const outcome = expect(withDeadline(late, 1000, 'read')).rejects.toThrow(
+      new Outage('read: no answer in 1000 ms'),
+    );
+    await vi.advanceTimersByTimeAsync(1000);
+    await outcome;
+    await vi.advanceTimersByTimeAsync(5000);
+    vi.useRealTimers();
+  });
+
+  it('that finds its session gone between reading and removing still succeeds, without an event', async () => {
+    const { sessions, events } = await appOn({ remove: async () => false });
+    const { token } = await sessions.start(START);
+    await sessions.revokeByToken({}, token);
+    expect(events.map(({ name }) => name)).not.toContain('session_revoked');
+  });
+});
+
+describe('a token', () => {
+  it('is not judged by a broken key: that is a defect, not a bad token', async () => {
+    const { keys } = await createTestApp();
+    const token = await signAccessToken(sampleSession(), keys, 'iss');
+    const { kid, alg } = await keys.current();
+    const broken = { ...keys, find: async () => ({ kid, alg, publicKey: {} as CryptoKey }) };
+    await expect(readAccessToken(token, broken, 'iss')).rejects.toThrow(TypeError);
+  });
+
+  it('says its product, environment and tag in its audience too, or it is none of ours', async () => {
+    const { keys } = await createTestApp();
+    const crafted = sampleSession({ tag: 'user-session' });
+    const token = await signAccessToken(crafted, keys, 'iss');
+    expect(await readAccessToken(token, keys, 'iss')).toMatchObject({ tag: 'user-session' });
+    expect(await readAccessToken(token, keys, 'another issuer')).toBeUndefined();
+  });
+});
+
+describe('session ids', () => {
+  it('of one user sort by age, even when the clock stands still or goes back', () => {
+    const newSessionId = createSessionIds(systemRandom);
+    const user = { product: 'p', env: 'e', userId: 'u' };
+    const ids = [5000, 5000, 5001, 4000, 5001].map((ms) => newSessionId(user, ms));
+    expect([...ids].sort()).toEqual(ids);
+    expect(new Set(ids.map((id) => parseSessionId(id)?.bucket)).size).toBe(1);
+  });
+
+  it.each(['', 'zz', '../x', `${'0'.repeat(34)}`, `${'0'.repeat(36)}`])('%j is none', (text) => {
+    expect(parseSessionId(text)).toBeUndefined();
+  });
+});
+
+it.each([
+  [{}, true],
+  [{ product: 'p' }, true],
+  [{ product: 'p', env: 'e' }, true],
+  [{ env: 'x' }, false],
+  [{ product: 'P' }, false],
+  [{ product: 'p', env: 'E' }, false],
+])('a scope of %j covers p/e: %s', (scope, expected) => {
+  expect(covers(scope, { product: 'p', env: 'e' })).toBe(expected);
+});
+
+it('the clocks of the machine run', () => {
+  expect(systemClock.monotonicMs()).toBeGreaterThan(0);
+  expect(systemClock.wallMs()).toBeGreaterThan(1_700_000_000_000);
+});

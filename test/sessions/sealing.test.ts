@@ -1,0 +1,59 @@
+// Owns the promises of sealing: only holders of SECRET can make or read what is sealed, for one purpose, in one spelling.
+
+import { webcrypto } from 'node:crypto';
+import { describe, expect, it, vi } from 'vitest';
+import { systemRandom } from '../../src/sessions/ambient.ts';
+import { createSealer } from '../../src/sessions/sealing.ts';
+
+const A = 'secret-a-of-at-least-32-bytes-long!!';
+const B = 'secret-b-of-at-least-32-bytes-long!!';
+const sealer = (...secrets: string[]) => createSealer(secrets, 'refresh-token', systemRandom);
+
+describe('a sealed text', () => {
+  it('opens under the secret that sealed it, which says whether it is the current one', async () => {
+    const sealed = await sealer(A).seal('hello');
+    expect(await sealer(A).open(sealed)).toEqual({ text: 'hello', current: true });
+    expect(await sealer(B, A).open(sealed)).toEqual({ text: 'hello', current: false });
+    expect(await sealer(B).open(sealed)).toBeUndefined();
+  });
+
+  it('does not open for another purpose', async () => {
+    const sealed = await sealer(A).seal('hello');
+    expect(await createSealer([A], 'list-cursor', systemRandom).open(sealed)).toBeUndefined();
+  });
+
+  it('does not open once a single character is changed, anywhere', async () => {
+    const sealed = await sealer(A).seal('hello');
+    for (let at = 0; at < sealed.length; at++) {
+      const changed = `${sealed.slice(0, at)}${sealed[at] === 'A' ? 'B' : 'A'}${sealed.slice(at + 1)}`;
+      expect(await sealer(A).open(changed)).toBeUndefined();
+    }
+  });
+
+  it.each([
+    ['padding', (text: string) => `${text}==`],
+    ['white space', (text: string) => ` ${text}`],
+    ['a line break at the end', (text: string) => `${text}\n`],
+    ['an encrypted key', (text: string) => text.replace('..', '.AAAA.')],
+    ['nothing', () => ''],
+  ])('does not open in another spelling: with %s', async (_what, respell) => {
+    expect(await sealer(A).open(respell(await sealer(A).seal('hello')))).toBeUndefined();
+  });
+
+  it('looks different each time and uses many keys', async () => {
+    const all = await Promise.all(Array.from({ length: 200 }, () => sealer(A).seal('hello')));
+    expect(new Set(all).size).toBe(200);
+    expect(new Set(all.map((text) => text.split('.')[0])).size).toBeGreaterThan(80);
+  });
+});
+
+it('a defect of the cryptography is not taken for a bad token', async () => {
+  const sealed = await sealer(A).seal('hello');
+  const broken = vi.spyOn(webcrypto.subtle, 'importKey').mockRejectedValue(new TypeError('broken'));
+  await expect(sealer(A).open(sealed)).rejects.toThrow('broken');
+  broken.mockRestore();
+});
+
+it('without a secret nothing is sealed', async () => {
+  await expect(sealer().seal('hello')).rejects.toThrow(TypeError);
+});
