@@ -36,6 +36,9 @@ function toFaults(error: SchemaError, prefix: string): FieldFault[] {
     case 'boolean':
       // Says the same as additionalProperties once more.
       return [];
+    case 'minProperties':
+    case 'maxProperties':
+      return [{ pointer, detail: 'must have exactly one of its members' }];
     case 'pattern': {
       const { pattern } = error.params;
       return [{ pointer, detail: patternTexts[String(pattern)] ?? error.message }];

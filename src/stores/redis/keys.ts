@@ -33,8 +33,12 @@ export function userKey(user: UserRef): string {
   return `user:${slotTag(user, digest.toString('hex', 0, 1))}:${hash}`;
 }
 
-/** Exists for no longer than one script: something to write when nothing else is, so that WAIT has a write to wait for. */
-export const fenceKey = (at: Locator): string => `fence:${slotTag(at, bucketIn(at.sessionId))}`;
+/**
+ * The fence in the slot of another key: it exists for no longer than one script, something to write when nothing else is, so
+ * that WAIT has a write to wait for. A key without hash tag is its own slot.
+ */
+export const fenceKeyBeside = (key: string): string =>
+  `fence:${/\{.*?\}/.exec(key)?.[0] ?? `{${key}}`}`;
 
 /** A user's index names each session with its tag, which the session key needs. */
 export const userMember = ({ sessionId, tag }: Locator): string => `${sessionId}:${tag}`;

@@ -1,31 +1,27 @@
 // Owns the Redis store: the port's operations as scripts on the keys of one slot (single, Sentinel, Cluster; Valkey is the same).
 
-import { isLive, type Locator, type Session } from '../../sessions/session.ts';
-import { bucketName } from '../../sessions/session-id.ts';
-import type {
-  Reading,
-  SessionStore,
-  StoreDescription,
-  TagPosition,
-  TagQuery,
-  UserRemoval,
-} from '../../sessions/session-store.ts';
+import { isLive, type Locator, type Session, type UserRef } from '../../sessions/session.ts';
+import type { Reading, SessionStore, StoreDescription } from '../../sessions/session-store.ts';
 import { walkTag } from '../tag-walk.ts';
 import { connectRedis, type RedisTarget } from './connect.ts';
+import { locateUser, readBucket } from './indexes.ts';
 import { inspectRedis, type RedisFacts } from './inspect.ts';
 import {
   CLOCK_KEY,
-  fenceKey,
+  fenceKeyBeside,
   keysOf,
-  parseUserMember,
   RING_KEY,
   sessionKey,
-  tagKey,
   userKey,
   userMember,
 } from './keys.ts';
 import { decodeRecord, encodeHead, encodeRecord } from './record.ts';
-import { createScriptRunner, type ObserveOperation, type ScriptRunner } from './run-script.ts';
+import {
+  createScriptRunner,
+  type ObserveOperation,
+  type ScriptCall,
+  type ScriptRunner,
+} from './run-script.ts';
 
 export interface RedisStoreOptions {
   readonly target: RedisTarget;
@@ -60,59 +56,6 @@ async function readSession({ run }: ScriptRunner, locator: Locator): Promise<Rea
   return { nowMs, session: decodeLive(record, locator, nowMs) };
 }
 
-interface IndexEntry {
-  readonly member: string;
-  readonly score: number;
-}
-
-/** Live entries of an index from `lowestScore` on, in order. */
-async function readIndex(
-  { run }: ScriptRunner,
-  index: string,
-  lowestScore: number,
-  offset: number,
-  count: number,
-): Promise<readonly IndexEntry[]> {
-  const flat = (await run('slice', [index], [lowestScore, offset, count])) as Buffer[];
-  return Array.from({ length: flat.length / 2 }, (_, i) => ({
-    member: String(flat[2 * i]),
-    score: Number(flat[2 * i + 1]),
-  }));
-}
-
-/** One bucket's part of a walk. Entries of the same millisecond as the cursor are told apart by id, in as many slices as it takes. */
-async function readBucket(
-  runner: ScriptRunner,
-  query: TagQuery,
-  bucket: number,
-  after: TagPosition | undefined,
-  count: number,
-): Promise<readonly TagPosition[]> {
-  const index = tagKey(query, bucketName(bucket));
-  const found: TagPosition[] = [];
-  for (let offset = 0; found.length < count; offset += count) {
-    const entries = await readIndex(runner, index, after?.expiresAtMs ?? 0, offset, count);
-    for (const { member, score } of entries) {
-      const seen = after && score === after.expiresAtMs && member <= after.sessionId;
-      if (!seen) found.push({ bucket, expiresAtMs: score, sessionId: member });
-    }
-    if (entries.length < count) break;
-  }
-  return found.slice(0, count);
-}
-
-/** All live sessions of a user as locators, newest first. */
-async function locateUser(
-  runner: ScriptRunner,
-  user: Omit<UserRemoval, 'except'>,
-): Promise<readonly Locator[]> {
-  const entries = await readIndex(runner, userKey(user), 0, 0, -1);
-  return entries
-    .map(({ member }) => ({ product: user.product, env: user.env, ...parseUserMember(member) }))
-    .filter(({ tag }) => user.tag === undefined || tag === user.tag)
-    .sort((a, b) => (a.sessionId < b.sessionId ? 1 : -1));
-}
-
 async function readAll(
   runner: ScriptRunner,
   locators: readonly Locator[],
@@ -139,8 +82,14 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
     acknowledgedReplicas: waitReplicas,
   };
 
-  const removeOne = (at: Locator & { readonly userId: string }) =>
-    runDurably('remove', keysOf(at), [at.sessionId, userMember(at)]);
+  const removal = (at: Locator & UserRef): ScriptCall => ({
+    keys: keysOf(at),
+    args: [at.sessionId, userMember(at)],
+  });
+
+  const confirmBeside = async (key: string): Promise<void> => {
+    if (waitReplicas > 0) await runDurably('fence', { keys: [fenceKeyBeside(key)] });
+  };
 
   return {
     describe: () => description,
@@ -156,25 +105,32 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
 
     async create(session, maxPerUser) {
       const args = [session.expiresAtMs, session.sessionId, userMember(session), maxPerUser];
-      const reply = await runDurably('create', keysOf(session), [encodeRecord(session), ...args]);
+      const [reply] = await runDurably('create', {
+        keys: keysOf(session),
+        args: [encodeRecord(session), ...args],
+      });
       return String(reply) as 'created' | 'taken' | 'limit_reached';
     },
     read: (locator) => readSession(runner, locator),
     async replace(current, next) {
-      const reply = await runDurably('replace', keysOf(next), [
-        encodeRecord(next),
-        next.expiresAtMs,
-        next.sessionId,
-        userMember(next),
-        encodeHead(current),
-        current.expiresAtMs,
-      ]);
+      const [reply] = await runDurably('replace', {
+        keys: keysOf(next),
+        args: [
+          encodeRecord(next),
+          next.expiresAtMs,
+          next.sessionId,
+          userMember(next),
+          encodeHead(current),
+          current.expiresAtMs,
+        ],
+      });
       return String(reply) as 'replaced' | 'stale';
     },
-    remove: async (session) => Number(await removeOne(session)) === 1,
-    async confirm(locator) {
-      if (waitReplicas > 0) await runDurably('fence', [fenceKey(locator)]);
+    async remove(session) {
+      const [removed] = await runDurably('remove', removal(session));
+      return Number(removed) === 1;
     },
+    confirm: (locator) => confirmBeside(sessionKey(locator)),
 
     async listUser({ limit, after, ...user }) {
       const located = await locateUser(runner, user);
@@ -204,9 +160,11 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
     async removeUser({ except, ...user }) {
       const located = await locateUser(runner, user);
       const ending = located.filter(({ sessionId }) => sessionId !== except);
+      // The call before may have removed them all and died before it learned whether that was safe.
+      if (ending.length === 0) await confirmBeside(userKey(user));
       for (let done = 0; done < ending.length; done += REMOVE_AT_ONCE) {
         const group = ending.slice(done, done + REMOVE_AT_ONCE);
-        await Promise.all(group.map((at) => removeOne({ ...at, userId: user.userId })));
+        await runDurably('remove', ...group.map((at) => removal({ ...at, userId: user.userId })));
       }
       return ending.length;
     },
@@ -215,8 +173,10 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       const [, , sealed] = (await run('read', [RING_KEY])) as unknown[];
       return Buffer.isBuffer(sealed) ? sealed.toString() : undefined;
     },
-    replaceRing: async (current, next) =>
-      Number(await runDurably('swap', [RING_KEY], [current ?? '', next])) === 1,
+    async replaceRing(current, next) {
+      const [swapped] = await runDurably('swap', { keys: [RING_KEY], args: [current ?? '', next] });
+      return Number(swapped) === 1;
+    },
 
     close: async () => runner.close(),
   };

@@ -1,9 +1,9 @@
 // Owns how a script is run: under a deadline, measured, with at most so many under way, and every error of ioredis turned into an Outage.
 
-import type { Cluster, Redis } from 'ioredis';
 import { withDeadline } from '../../sessions/deadline.ts';
 import { Outage } from '../../sessions/errors.ts';
 import type { RedisClient } from './connect.ts';
+import { fenceKeyBeside } from './keys.ts';
 import { type ScriptName, scripts } from './scripts.ts';
 
 export type ScriptArgument = string | number | Buffer;
@@ -56,36 +56,42 @@ const callScript = (
   return method.call(client, ...keys, ...args);
 };
 
+/** One run of a script: its keys and its arguments. */
+export interface ScriptCall {
+  readonly keys: readonly string[];
+  readonly args?: readonly ScriptArgument[];
+}
+
 /**
- * Runs one script, a write to wait for and WAIT in one pipeline, on the node that owns the keys (WAIT sent alone to a cluster
- * goes to a random node). EVAL and not EVALSHA: a script that ioredis sends again after NOSCRIPT would run behind the WAIT.
+ * Runs one script for each call, then a write to wait for and WAIT, in one pipeline on the node that owns the keys (WAIT sent
+ * alone to a cluster goes to a random node; sent after a failover it would speak for another primary). All calls are of one
+ * slot. EVAL and not EVALSHA: a script that ioredis sends again after NOSCRIPT would run behind the WAIT.
  */
 async function callAndWait(
-  client: Redis | Cluster,
+  client: RedisClient,
   replicas: number,
   name: ScriptName,
-  keys: readonly string[],
-  args: readonly ScriptArgument[],
-): Promise<unknown> {
-  const fence = `fence:${/\{.*\}/.exec(keys[0] ?? '')?.[0] ?? keys[0]}`;
+  calls: readonly ScriptCall[],
+): Promise<unknown[]> {
   const { lua, numberOfKeys } = scripts[name];
-  const results = await client
-    .pipeline()
-    .callBuffer('eval', [lua, numberOfKeys, ...keys, ...args])
-    .callBuffer('eval', [scripts.fence.lua, 1, fence])
-    .call('wait', [replicas, WAIT_MS])
-    .exec();
-  const [reply, fenced, waited] = results ?? [];
-  for (const step of [reply, fenced, waited]) if (step?.[0]) throw step[0];
-  if (Number(waited?.[1]) < replicas) throw new Outage(`${name}: too few replicas acknowledged`);
-  return reply?.[1];
+  const pipeline = client.pipeline();
+  for (const { keys, args = [] } of calls) {
+    pipeline.callBuffer('eval', [lua, numberOfKeys, ...keys, ...args]);
+  }
+  const fence = fenceKeyBeside(calls[0]?.keys[0] ?? '');
+  pipeline.callBuffer('eval', [scripts.fence.lua, 1, fence]).call('wait', [replicas, WAIT_MS]);
+  const results = (await pipeline.exec()) ?? [];
+  for (const [error] of results) if (error) throw error;
+  const replies = results.map(([, reply]) => reply);
+  if (Number(replies.at(-1)) < replicas) throw new Outage(`${name}: too few replicas acknowledged`);
+  return replies.slice(0, calls.length);
 }
 
 export interface ScriptRunner {
   /** Runs a script that changes nothing, or whose loss harms nobody. */
   readonly run: RunScript;
-  /** Runs a script and resolves only when its writes are on as many replicas as promised. */
-  readonly runDurably: RunScript;
+  /** Runs a script once for each call, all of one slot, and resolves only when the writes are on as many replicas as promised. */
+  readonly runDurably: (name: ScriptName, ...calls: readonly ScriptCall[]) => Promise<unknown[]>;
   close(): void;
 }
 
@@ -105,7 +111,7 @@ export function createScriptRunner(deps: ScriptRunnerDeps): ScriptRunner {
   let turn = 0;
   let pending = 0;
 
-  async function operate(name: string, work: () => Promise<unknown>): Promise<unknown> {
+  async function operate<T>(name: string, work: () => Promise<T>): Promise<T> {
     if (pending >= MAX_PENDING) throw new Outage(`${name}: too many operations under way`);
     pending++;
     const startedMs = monotonicMs();
@@ -124,11 +130,11 @@ export function createScriptRunner(deps: ScriptRunnerDeps): ScriptRunner {
   const run: RunScript = (name, keys, args = []) =>
     operate(name, () => callScript(client, name, keys, args));
 
-  const runDurably: RunScript = (name, keys, args = []) => {
+  const runDurably: ScriptRunner['runDurably'] = async (name, ...calls) => {
     const writer = writers[turn++ % writers.length];
     return writer === undefined
-      ? run(name, keys, args)
-      : operate(name, () => callAndWait(writer, replicas, name, keys, args));
+      ? Promise.all(calls.map(({ keys, args }) => run(name, keys, args)))
+      : operate(name, () => callAndWait(writer, replicas, name, calls));
   };
 
   return {
