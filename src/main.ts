@@ -2,13 +2,13 @@
 
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
-import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { buildApp } from './app.ts';
 import { type Config, ConfigError, loadProcessConfig } from './config.ts';
 import { curlCommand, keptRootKey } from './development.ts';
+import { drainOnSignal } from './drain.ts';
+import { keepHouse } from './housekeeping.ts';
 import { authenticateConfigured, PERMISSIONS } from './http/caller.ts';
 import { createLogger } from './http/logger.ts';
 import { createMetrics, type Metrics } from './http/metrics.ts';
@@ -18,22 +18,15 @@ import type { EmitEvent } from './sessions/events.ts';
 import { createSealer } from './sessions/sealing.ts';
 import { createSessionService } from './sessions/session-service.ts';
 import type { SessionStore } from './sessions/session-store.ts';
-import { createSigningKeys, RingUnreadable, type SigningKeys } from './sessions/signing-keys.ts';
-import { createStoreClock, type StoreClock } from './sessions/store-clock.ts';
+import { createSigningKeys, RingUnreadable } from './sessions/signing-keys.ts';
+import { createStoreClock } from './sessions/store-clock.ts';
 import { judgeRedis, StartRefused, waitForStore } from './start-up.ts';
 import { createMemoryStore } from './stores/memory-store.ts';
 import { createRedisStore, type RedisStore } from './stores/redis/redis-store.ts';
 
 const ROOT_KEY_FILE = '.session-mint/root-api-key';
-/** How often clock and keys are brought in step with the store. */
-const HOUSEKEEPING_MS = 5_000;
-/** Every how many rounds of housekeeping the store is inspected again. */
-const INSPECT_EVERY = 12;
 /** In production, how long readiness says no before the port closes, so that load balancers notice. */
 const NOTICE_MS = 1_000;
-/** After this long a connection that is still busy is cut. Docker kills after 10 s. */
-const DRAIN_MS = 6_000;
-const EXIT_DEADLINE_MS = 9_000;
 
 function fail(problem: string): never {
   process.stderr.write(`session-mint cannot start.\n${problem}\n`);
@@ -84,32 +77,6 @@ async function inspectStore(store: RedisStore, config: Config, logger: Logger): 
   if (refusals.length > 0) throw new StartRefused(refusals.join('\n'));
 }
 
-interface Housekeeping {
-  readonly inspect: () => Promise<void>;
-  readonly storeClock: StoreClock;
-  readonly store: SessionStore;
-  readonly keys: SigningKeys;
-  readonly logger: Logger;
-}
-
-/** Keeps clock and keys in step with the store; says loudly, but goes on, when the store is no longer as it should be. */
-function keepHouse({ inspect, storeClock, store, keys, logger }: Housekeeping): void {
-  let round = 0;
-  const timer = setInterval(async () => {
-    try {
-      await storeClock.learn(async () => ({ nowMs: await store.now() }));
-      await keys.synchronize();
-      if (++round % INSPECT_EVERY === 0) await inspect();
-    } catch (error) {
-      logger.error(
-        { why: error instanceof Error ? error.message : 'unknown' },
-        'housekeeping failed',
-      );
-    }
-  }, HOUSEKEEPING_MS);
-  timer.unref();
-}
-
 const eventSink =
   (logger: Logger, metrics: Metrics): EmitEvent =>
   (event) => {
@@ -131,27 +98,6 @@ function apiKeys(config: Config, rootKey: string) {
     { key: rootKey, caller: root },
     ...(METRICS_API_KEY === undefined ? [] : [{ key: METRICS_API_KEY, caller: metrics }]),
   ];
-}
-
-interface Drain {
-  readonly app: FastifyInstance;
-  readonly store: SessionStore;
-  readonly lifecycle: Lifecycle;
-  readonly logger: Logger;
-  readonly noticeMs: number;
-}
-
-function drainOnSignal({ app, store, lifecycle, logger, noticeMs }: Drain): void {
-  closeWithGrace({ delay: EXIT_DEADLINE_MS, logger: false }, async ({ err, signal }) => {
-    if (err) logger.fatal({ err }, 'unexpected error, stopping');
-    else logger.info({ signal }, 'stopping');
-    lifecycle.draining = true;
-    await sleep(noticeMs);
-    setTimeout(() => app.server.closeAllConnections(), DRAIN_MS).unref();
-    await app.close();
-    await store.close();
-    logger.info('stopped');
-  });
 }
 
 async function start(config: Config): Promise<void> {
