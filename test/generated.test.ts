@@ -24,7 +24,10 @@ it('docs/errors.md has a heading for each code, and no other', async () => {
 
 it('every operation has an id of its own, a summary and an example of its body', async () => {
   const { paths } = parse(await read('openapi.yaml')) as {
-    paths: Record<string, Record<string, { operationId?: string; summary?: string; requestBody?: unknown }>>;
+    paths: Record<
+      string,
+      Record<string, { operationId?: string; summary?: string; requestBody?: unknown }>
+    >;
   };
   const operations = Object.values(paths).flatMap((path) => Object.values(path));
   const ids = operations.map(({ operationId }) => operationId);
