@@ -57,16 +57,20 @@ const MAX_PARAM_LENGTH = 256 * 4 * 3;
 
 /** Headers of every answer, and the checks that come before any route's. */
 function guardAll(app: FastifyInstance, lifecycle: Readonly<Lifecycle>): void {
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-content-type-options', 'nosniff');
     reply.header('request-id', request.id);
-    if (lifecycle.draining) reply.header('connection', 'close');
     const { url = '', headers, httpVersion } = request.raw;
-    if (url.length > MAX_URL_LENGTH)
-      throw new ProblemError('uri_too_long', 'The address is longer than 8 KiB.');
-    if (headers.host === undefined && httpVersion === '1.1') {
-      throw new ProblemError('invalid_request', 'HTTP/1.1 needs a Host header.');
-    }
+    if (url.length > MAX_URL_LENGTH) {
+      done(new ProblemError('uri_too_long', 'The address is longer than 8 KiB.'));
+    } else if (headers.host === undefined && httpVersion === '1.1') {
+      done(new ProblemError('invalid_request', 'HTTP/1.1 needs a Host header.'));
+    } else done();
+  });
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    // Here and not at the beginning: the signal may come while the request is under way.
+    if (lifecycle.draining) reply.header('connection', 'close');
+    done();
   });
 }
 
@@ -74,8 +78,9 @@ function guardAll(app: FastifyInstance, lifecycle: Readonly<Lifecycle>): void {
 const guardedRoutes =
   ({ sessions, metrics, authenticate, detailsMaxBytes }: AppDeps): FastifyPluginAsync =>
   async (guarded) => {
-    guarded.addHook('onRequest', async (_request, reply) => {
+    guarded.addHook('onRequest', (_request, reply, done) => {
       reply.header('cache-control', 'no-store');
+      done();
     });
     guarded.addHook('onRequest', requireCaller(authenticate));
     await shedLoad(guarded);

@@ -7,14 +7,14 @@ import type { Logger } from 'pino';
 import { buildApp } from './app.ts';
 import { type Config, ConfigError, loadProcessConfig } from './config.ts';
 import { curlCommand, keptRootKey } from './development.ts';
-import { drainOnSignal } from './drain.ts';
+import { drainOnSignal, exitOnSignal } from './drain.ts';
 import { keepHouse } from './housekeeping.ts';
 import { authenticateConfigured, PERMISSIONS } from './http/caller.ts';
 import { createLogger } from './http/logger.ts';
 import { createMetrics, type Metrics } from './http/metrics.ts';
 import type { Lifecycle } from './http/routes/probes.ts';
 import { systemClock, systemRandom } from './sessions/ambient.ts';
-import type { EmitEvent } from './sessions/events.ts';
+import type { EmitEvent, SessionEventName } from './sessions/events.ts';
 import { createSealer } from './sessions/sealing.ts';
 import { createSessionService } from './sessions/session-service.ts';
 import type { SessionStore } from './sessions/session-store.ts';
@@ -77,13 +77,24 @@ async function inspectStore(store: RedisStore, config: Config, logger: Logger): 
   if (refusals.length > 0) throw new StartRefused(refusals.join('\n'));
 }
 
+/** What happens all the time is in the request's own line already. */
+const eventLevels = {
+  session_started: 'debug',
+  session_refreshed: 'debug',
+  session_refresh_replayed: 'debug',
+  session_refresh_reused: 'warn',
+  session_rotation_recovered: 'warn',
+  session_revoked: 'info',
+  user_sessions_revoked: 'info',
+  signing_key_added: 'info',
+} as const satisfies Record<SessionEventName, string>;
+
 const eventSink =
   (logger: Logger, metrics: Metrics): EmitEvent =>
   (event) => {
     metrics.countEvent(event);
     const { name, ...about } = event;
-    const suspicious = name === 'session_refresh_reused' || name === 'session_rotation_recovered';
-    logger[suspicious ? 'warn' : 'info'](about, name);
+    logger[eventLevels[name]](about, name);
   };
 
 function rootKeyOf(config: Config): string {
@@ -120,6 +131,7 @@ async function start(config: Config): Promise<void> {
     clock: systemClock,
     emit,
   });
+  const stopExiting = exitOnSignal();
   await waitForStore(inspect, logger, systemClock.monotonicMs);
   await waitForStore(keys.synchronize, logger, systemClock.monotonicMs);
 
@@ -149,6 +161,7 @@ async function start(config: Config): Promise<void> {
     trustProxy: config.trustProxy,
     docs: config.docs,
   });
+  stopExiting();
   drainOnSignal({ app, store, lifecycle, logger, noticeMs: production ? NOTICE_MS : 0 });
   keepHouse({ inspect, storeClock, store, keys, logger });
   await app.listen({ port: settings.PORT, host: settings.HOST });

@@ -8,7 +8,8 @@ import type { RedisFacts } from './stores/redis/inspect.ts';
 
 /** How long the store may take to appear before the process gives up. */
 const STORE_WAIT_MS = 30_000;
-const PAUSE_MS = 500;
+const FIRST_PAUSE_MS = 10;
+const LAST_PAUSE_MS = 640;
 const OLDEST_VERSION = 7;
 const MAX_SKEW_MS = 5_000;
 
@@ -61,7 +62,7 @@ export async function waitForStore<T>(
   monotonicMs: () => number,
 ): Promise<T> {
   const startedMs = monotonicMs();
-  for (;;) {
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LAST_PAUSE_MS)) {
     try {
       return await attempt();
     } catch (error) {
@@ -71,8 +72,9 @@ export async function waitForStore<T>(
           `the store did not answer for ${STORE_WAIT_MS / 1000} s (${error.message})`,
         );
       }
-      logger.warn({ why: error.message }, 'waiting for the store');
-      await sleep(PAUSE_MS);
+      // The first attempts come before the connection is there, even on a good day.
+      if (pauseMs === LAST_PAUSE_MS) logger.warn({ why: error.message }, 'waiting for the store');
+      await sleep(pauseMs);
     }
   }
 }

@@ -20,12 +20,13 @@ export async function shedLoad(app: FastifyInstance): Promise<void> {
     },
   });
   let inFlight = 0;
-  app.addHook('onRequest', async (_request, reply) => {
-    if (inFlight >= MAX_IN_FLIGHT) throw overloaded();
+  app.addHook('onRequest', (_request, reply, done) => {
+    if (inFlight >= MAX_IN_FLIGHT) return done(overloaded());
     inFlight++;
     // `close` comes for every response, also for one whose client has gone.
     reply.raw.once('close', () => {
       inFlight--;
     });
+    return done();
   });
 }

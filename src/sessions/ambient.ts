@@ -17,4 +17,14 @@ export const systemClock: Clock = {
   wallMs: () => Date.now(),
 };
 
-export const systemRandom: RandomBytes = (size) => randomBytes(size);
+const POOL_BYTES = 8192;
+let pool = Buffer.alloc(0);
+
+/** Drawn in blocks: one draw of 8 KiB costs little more than one of 16 bytes, and a start needs five (32 of 175 CPU-µs when drawn singly). */
+export const systemRandom: RandomBytes = (size) => {
+  if (pool.length < size) pool = randomBytes(Math.max(POOL_BYTES, size));
+  // A copy: the same bytes are never handed out twice, and no holder sees its neighbours'.
+  const bytes = Buffer.from(pool.subarray(0, size));
+  pool = pool.subarray(size);
+  return bytes;
+};

@@ -12,6 +12,7 @@ export function metricsRoutes({
 }): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.get('/metrics', {
+      logLevel: 'warn',
       config: { permission: 'metrics' },
       schema: {
         operationId: 'readMetrics',

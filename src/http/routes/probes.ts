@@ -39,7 +39,10 @@ const readiness = Type.Object(
 export function probeRoutes({ store, lifecycle }: ProbeRoutesDeps): FastifyPluginAsyncTypebox {
   return async (app) => {
     const schema = { tags: ['probes'], security: [] };
+    // Asked every few seconds: a success is not worth a line.
+    const logLevel = 'warn';
     app.get('/livez', {
+      logLevel,
       schema: {
         ...schema,
         operationId: 'live',
@@ -55,6 +58,7 @@ export function probeRoutes({ store, lifecycle }: ProbeRoutesDeps): FastifyPlugi
       handler: async () => ({ status: 'ok' }),
     });
     app.get('/readyz', {
+      logLevel,
       schema: {
         ...schema,
         operationId: 'ready',
