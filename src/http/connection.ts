@@ -2,7 +2,13 @@
 
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { PROBLEM_KINDS, type ProblemCode, rawProblem } from './problem.ts';
+import {
+  PROBLEM_KINDS,
+  PROBLEM_MEDIA_TYPE,
+  type ProblemCode,
+  problemDocument,
+  rawProblem,
+} from './problem.ts';
 
 /** A whole request must have arrived in this time; Fastify's default never cuts a slow body. */
 export const REQUEST_TIMEOUT_MS = 10_000;
@@ -35,10 +41,13 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
 
 /** `Expect` with anything but 100-continue. */
 export function answerExpectation(_request: IncomingMessage, response: ServerResponse): void {
-  const { status } = PROBLEM_KINDS.expectation_failed;
-  const text = rawProblem('expectation_failed', 'Only 100-continue can be expected.');
-  response.writeHead(status, { 'content-type': 'application/problem+json', connection: 'close' });
-  response.end(text.slice(text.indexOf('\r\n\r\n') + 4));
+  response.statusCode = PROBLEM_KINDS.expectation_failed.status;
+  response.setHeader('content-type', PROBLEM_MEDIA_TYPE);
+  response.setHeader('cache-control', 'no-store');
+  response.setHeader('connection', 'close');
+  response.end(
+    problemDocument('expectation_failed', 'Only 100-continue can be expected.', undefined),
+  );
 }
 
 export function listenBelowRoutes(server: Server): void {

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import Negotiator from 'negotiator';
 import { ProblemError } from './problem.ts';
 import { createRequestCheck } from './request-check.ts';
+import { noQuery } from './schemas.ts';
 
 const MEDIA_TYPES = ['application/json', 'application/problem+json', 'text/plain'];
 
@@ -23,8 +24,12 @@ export function speakJson(app: FastifyInstance): void {
   // The checks below replace Fastify's own validation, which stops at the first faulty part.
   app.setValidatorCompiler(() => () => true);
   app.addHook('onRoute', (route) => {
+    // A caller is told of a parameter that would be ignored; probes and readers of public keys have habits of their own.
+    const anyQuery = route.config?.permission === undefined;
     route.preValidation = [
-      createRequestCheck(route.schema ?? {}),
+      createRequestCheck(
+        anyQuery ? (route.schema ?? {}) : { querystring: noQuery, ...route.schema },
+      ),
       route.preValidation ?? [],
     ].flat();
   });

@@ -1,13 +1,13 @@
 // Owns what is said about each request: one log line and one measurement, with the route's pattern and never its address.
 
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { errorToProblem } from './error-to-problem.ts';
 import type { Metrics } from './metrics.ts';
 import { PROBLEM_KINDS, sendProblem } from './problem.ts';
 
 /** Logs and measures every request of the app. */
 export function observeRequests(app: FastifyInstance, metrics: Metrics): void {
-  app.addHook('onResponse', async (request: FastifyRequest, reply: FastifyReply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unknown';
     const { method } = request;
     const { statusCode: status, elapsedTime } = reply;
@@ -23,6 +23,7 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics): void {
       },
       'request',
     );
+    done();
   });
 }
 

@@ -4,12 +4,15 @@
 import type { FastifyRequest, FastifySchema, preValidationAsyncHookHandler } from 'fastify';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
+import { Settings } from 'typebox/system';
 import { LABEL_PATTERN, USER_ID_PATTERN } from '../sessions/session.ts';
 import { type FieldFault, ProblemError } from './problem.ts';
 import { parseStrictJson } from './strict-json.ts';
 
 /** More than anyone mends in one go. */
 const MAX_FAULTS = 32;
+// TypeBox stops after 8 by itself, and counts an object with unknown members once more than these.
+Settings.Set({ maxErrors: 2 * MAX_FAULTS });
 /** A member's name is the sender's own text: a very long one is not sent back. */
 const MAX_POINTER_LENGTH = 256;
 
@@ -31,10 +34,10 @@ function toFaults(error: SchemaError, prefix: string): FieldFault[] {
   switch (error.keyword) {
     case 'required':
       return each(error.params.requiredProperties, 'is required');
-    case 'additionalProperties':
-      return each(error.params.additionalProperties, 'is not a known member');
     case 'boolean':
-      // Says the same as additionalProperties once more.
+      return [{ pointer, detail: 'is not a known member' }];
+    case 'additionalProperties':
+      // Says once more what each of its members was told.
       return [];
     case 'minProperties':
     case 'maxProperties':
@@ -53,8 +56,23 @@ type CheckPart = (value: unknown) => readonly FieldFault[];
 function compilePart(schema: unknown, prefix: string): CheckPart {
   if (schema === undefined) return () => [];
   const compiled = Compile(schema as TSchema);
-  return (value) =>
-    compiled.Check(value) ? [] : compiled.Errors(value).flatMap((error) => toFaults(error, prefix));
+  return (value) => {
+    if (compiled.Check(value)) return [];
+    const faults = compiled.Errors(value).flatMap((error) => toFaults(error, prefix));
+    // What was not accepted is refused, even if nothing can be named.
+    return faults.length > 0 ? faults : [{ pointer: prefix, detail: 'is not as it must be' }];
+  };
+}
+
+/** The reader of queries leaves text that is not percent-encoded UTF-8 as it stands. */
+function queryTextFaults({ url = '' }: FastifyRequest['raw']): readonly FieldFault[] {
+  const start = url.search(/[?#]/);
+  try {
+    if (start >= 0) decodeURIComponent(url.slice(start));
+    return [];
+  } catch {
+    return [{ pointer: '/query', detail: 'is not valid percent-encoded UTF-8' }];
+  }
 }
 
 /** Query values are text: those that the schema calls integers become numbers, in their plain decimal spelling only. */
@@ -97,6 +115,7 @@ export function createRequestCheck(schema: FastifySchema): preValidationAsyncHoo
     }
     const faults = [
       ...checkParams(request.params),
+      ...(schema.querystring === undefined ? [] : queryTextFaults(request.raw)),
       ...checkQuery(request.query),
       ...readBody(request),
     ];

@@ -120,6 +120,9 @@ export const placeParams = Type.Object({ product, env, tag }, closed);
 export const sessionParams = Type.Object({ product, env, tag, sessionId }, closed);
 export const userParams = Type.Object({ product, env, userId }, closed);
 
+/** Of every call that has no query of its own. */
+export const noQuery = Type.Object({}, closed);
+
 export const listQuery = Type.Object(
   {
     userId: Type.Optional(userId),

@@ -40,8 +40,8 @@ function numberFault(token: string): string | undefined {
 const decodeString = (token: string): string =>
   token.includes('\\') ? (JSON.parse(token) as string) : token.slice(1, -1);
 
-/** Faults of a text that JSON.parse has already accepted. */
-function findFaults(text: string): FieldFault[] {
+/** Faults of a text that JSON.parse has already accepted; undefined if it is nested too deeply to look at. */
+function findFaults(text: string): FieldFault[] | undefined {
   const faults: FieldFault[] = [];
   const levels: Level[] = [];
   const fault = (detail: string) => faults.push({ pointer: pointerTo(levels), detail });
@@ -73,7 +73,7 @@ function findFaults(text: string): FieldFault[] {
       const why = numberFault(token);
       if (why) fault(why);
     }
-    if (levels.length > MAX_DEPTH) return [{ pointer: '', detail: 'is nested too deeply' }];
+    if (levels.length > MAX_DEPTH) return undefined;
   }
   return faults;
 }
@@ -93,5 +93,6 @@ export function parseStrictJson(bytes: Uint8Array): ParsedJson {
     // The message of the parser quotes the text; it is not passed on.
     return { faults: [{ pointer: '', detail: 'is not valid JSON' }] };
   }
-  return { value, faults: findFaults(text) };
+  const faults = findFaults(text);
+  return faults ? { value, faults } : { faults: [{ pointer: '', detail: 'is nested too deeply' }] };
 }

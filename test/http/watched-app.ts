@@ -1,0 +1,36 @@
+// Owns an application whose store tells what was written: the proof that a refusal changes nothing.
+
+import type { SessionStore } from '../../src/sessions/session-store.ts';
+import { createMemoryStore } from '../../src/stores/memory-store.ts';
+import { createManualClock, createTestApp, type TestApp } from '../support/test-app.ts';
+
+export interface WatchedApp extends TestApp {
+  /** Names of the writing operations on sessions so far, whatever they did. */
+  readonly writes: string[];
+}
+
+export async function createWatchedApp(): Promise<WatchedApp> {
+  const clock = createManualClock();
+  const memory = createMemoryStore({ nowMs: clock.wallMs, maxSessions: 10_000 });
+  const writes: string[] = [];
+  const store: SessionStore = {
+    ...memory,
+    create: (session, limit) => {
+      writes.push('create');
+      return memory.create(session, limit);
+    },
+    replace: (current, next) => {
+      writes.push('replace');
+      return memory.replace(current, next);
+    },
+    remove: (session) => {
+      writes.push('remove');
+      return memory.remove(session);
+    },
+    removeUser: (removal) => {
+      writes.push('removeUser');
+      return memory.removeUser(removal);
+    },
+  };
+  return { ...(await createTestApp({ clock, store })), writes };
+}
