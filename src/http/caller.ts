@@ -1,6 +1,6 @@
 // Owns the caller: who is behind an API key, what it may do, and where.
 
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
 import { covers, type Scope } from '../sessions/scope.ts';
 import type { Place } from '../sessions/session.ts';
@@ -29,7 +29,7 @@ declare module 'fastify' {
   }
 }
 
-const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+const digest = (text: string): Buffer => hash('sha256', text, 'buffer');
 
 /** Authenticates against keys known from the configuration, comparing digests of equal length in constant time. */
 export function authenticateConfigured(

@@ -1,6 +1,6 @@
 // Owns what all JSON routes have in common: bodies as bytes for the strict reader, one check per route, JSON answers only.
 
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Negotiator from 'negotiator';
 import { ProblemError } from './problem.ts';
 import { createRequestCheck } from './request-check.ts';
@@ -12,6 +12,20 @@ const MEDIA_TYPES = ['application/json', 'application/problem+json', 'text/plain
 const JSON_TYPE = /^application\/json(\s*;\s*charset="?utf-8"?)?$/i;
 
 const unsupported = (detail: string) => new ProblemError('unsupported_media_type', detail);
+
+/** Why this request cannot be read or answered as JSON. */
+function headerFault({ headers, raw }: FastifyRequest): ProblemError | undefined {
+  const { accept, 'content-type': type, 'content-encoding': encoding } = headers;
+  if (accept !== undefined && accept !== '*/*' && !new Negotiator(raw).mediaType(MEDIA_TYPES)) {
+    return new ProblemError('not_acceptable', 'Accept application/json.');
+  }
+  if (type !== undefined && !JSON_TYPE.test(type)) {
+    return unsupported('Send the body as application/json.');
+  }
+  return encoding === undefined || encoding === 'identity'
+    ? undefined
+    : unsupported('Send the body without a content encoding.');
+}
 
 /** Prepares a scope; must be called before its routes. */
 export function speakJson(app: FastifyInstance): void {
@@ -33,18 +47,5 @@ export function speakJson(app: FastifyInstance): void {
       route.preValidation ?? [],
     ].flat();
   });
-  app.addHook('onRequest', async (request) => {
-    const { accept, 'content-type': type, 'content-encoding': encoding } = request.headers;
-    if (
-      accept !== undefined &&
-      accept !== '*/*' &&
-      !new Negotiator(request.raw).mediaType(MEDIA_TYPES)
-    ) {
-      throw new ProblemError('not_acceptable', 'Accept application/json.');
-    }
-    if (type !== undefined && !JSON_TYPE.test(type))
-      throw unsupported('Send the body as application/json.');
-    if (encoding !== undefined && encoding !== 'identity')
-      throw unsupported('Send the body without a content encoding.');
-  });
+  app.addHook('onRequest', (request, _reply, done) => done(headerFault(request)));
 }

@@ -1,7 +1,7 @@
 // Owns the validation of requests: path, query and body judged together, every fault named at once, nothing coerced or dropped.
 // (Fastify by itself stops at the first part.)
 
-import type { FastifyRequest, FastifySchema, preValidationAsyncHookHandler } from 'fastify';
+import type { FastifyRequest, FastifySchema, preValidationHookHandler } from 'fastify';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Settings } from 'typebox/system';
@@ -94,8 +94,8 @@ const nameable = ({ pointer, detail }: FieldFault): FieldFault => ({
   detail,
 });
 
-/** Compiles the check of one route. The body arrives as bytes and leaves as a value. Rejects with ProblemError `invalid_request`. */
-export function createRequestCheck(schema: FastifySchema): preValidationAsyncHookHandler {
+/** Compiles the check of one route. The body arrives as bytes and leaves as a value. Ends with ProblemError `invalid_request`. */
+export function createRequestCheck(schema: FastifySchema): preValidationHookHandler {
   const checkParams = compilePart(schema.params, '/path');
   const checkQuery = compilePart(schema.querystring, '/query');
   const checkBody = compilePart(schema.body, '');
@@ -109,7 +109,7 @@ export function createRequestCheck(schema: FastifySchema): preValidationAsyncHoo
     return [...parsed.faults, ...checkBody(parsed.value)];
   };
 
-  return async (request) => {
+  return (request, _reply, done) => {
     if (schema.querystring !== undefined) {
       request.query = readQuery(request.query as Record<string, unknown>, schema.querystring);
     }
@@ -119,13 +119,15 @@ export function createRequestCheck(schema: FastifySchema): preValidationAsyncHoo
       ...checkQuery(request.query),
       ...readBody(request),
     ];
-    if (faults.length === 0) return;
-    throw new ProblemError(
-      'invalid_request',
+    if (faults.length === 0) return done();
+    const detail =
       faults.length === 1
         ? 'One field is not as it must be.'
-        : 'Several fields are not as they must be.',
-      { errors: faults.slice(0, MAX_FAULTS).map(nameable) },
+        : 'Several fields are not as they must be.';
+    return done(
+      new ProblemError('invalid_request', detail, {
+        errors: faults.slice(0, MAX_FAULTS).map(nameable),
+      }),
     );
   };
 }

@@ -1,6 +1,6 @@
 // Owns the form of session ids: bucket, rising time, randomness, so that an id alone finds its slot and the ids of one user sort by age.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { RandomBytes } from './ambient.ts';
 import type { UserRef } from './session.ts';
 
@@ -13,7 +13,7 @@ const SESSION_ID = /^([0-9a-f]{2})[0-9a-v]{11}[A-Za-z0-9_-]{22}$/;
 
 /** SHA-256 over product, env and userId. None of the labels can hold a NUL, so the parts cannot run into each other. */
 export const userDigest = ({ product, env, userId }: UserRef): Buffer =>
-  createHash('sha256').update(`${product}\0${env}\0${userId}`).digest();
+  hash('sha256', `${product}\0${env}\0${userId}`, 'buffer');
 
 /** The two hex characters that name bucket 0 to 255. */
 export const bucketName = (bucket: number): string => bucket.toString(16).padStart(2, '0');

@@ -44,17 +44,26 @@ export function defineScripts(client: RedisClient): void {
 
 const scriptMethod = (name: string): string => `mint_${name}`;
 
-/** Runs one script; replies are Buffers. */
-const callScript = (
+/**
+ * Runs one script; replies are Buffers. ioredis sends a script that Redis has forgotten once more, and gives up if it was
+ * forgotten again meanwhile: NOSCRIPT means that nothing was done, and its text cannot be forgotten.
+ */
+async function callScript(
   client: RedisClient,
   name: ScriptName,
   keys: readonly string[],
   args: readonly ScriptArgument[],
-): Promise<unknown> => {
+): Promise<unknown> {
   const method = (client as unknown as Custom)[`${scriptMethod(name)}Buffer`];
   if (method === undefined) throw new TypeError(`script ${name} is not defined`);
-  return method.call(client, ...keys, ...args);
-};
+  try {
+    return await method.call(client, ...keys, ...args);
+  } catch (error) {
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+    const { lua, numberOfKeys } = scripts[name];
+    return client.callBuffer('eval', [lua, numberOfKeys, ...keys, ...args]);
+  }
+}
 
 /** One run of a script: its keys and its arguments. */
 export interface ScriptCall {
