@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { Compile } from 'typebox/compile';
+import { Settings as TypeBoxSettings } from 'typebox/system';
 import {
   DEFAULT_ISSUER,
   PUBLISHED_SECRETS,
@@ -47,6 +48,8 @@ export class ConfigError extends Error {
 const MIN_SECRET_BYTES = 32;
 const MIN_PRODUCTION_KEY_LENGTH = 16;
 const validator = Compile(settingsSchema);
+// TypeBox stops after 8 errors by itself; every wrong setting is to be named.
+TypeBoxSettings.Set({ maxErrors: 64 });
 
 /** The text of a setting from the environment or from the file it names; an empty one counts as absent. */
 function readText(env: Environment, name: string, problems: ConfigProblem[]): string | undefined {

@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import {
   PROBLEM_KINDS,
   PROBLEM_MEDIA_TYPE,
@@ -50,6 +51,12 @@ export function answerExpectation(_request: IncomingMessage, response: ServerRes
   );
 }
 
+/** A tunnel is no request that a route could answer. */
+function refuseTunnel(_request: IncomingMessage, socket: Duplex): void {
+  socket.end(rawProblem('method_not_allowed', 'This is no proxy.'));
+}
+
 export function listenBelowRoutes(server: Server): void {
+  server.on('connect', refuseTunnel);
   server.on('checkExpectation', answerExpectation);
 }

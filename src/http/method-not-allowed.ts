@@ -1,5 +1,6 @@
 // Owns the answers for addresses and methods that do not exist: 404, and 405 with Allow.
 
+import { METHODS } from 'node:http';
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { ProblemError } from './problem.ts';
 
@@ -7,8 +8,12 @@ const rejectMethod = (allowed: string) => async (): Promise<void> => {
   throw new ProblemError('method_not_allowed', `Use ${allowed}.`, { headers: { allow: allowed } });
 };
 
-/** Answers 404 for every address that no route has. */
+/** Answers 404 for every address that no route has, whatever the method. */
 export function refuseUnknownAddresses(app: FastifyInstance): void {
+  // Methods of HTTP that Fastify does not route by itself: a known address answers them with 405 like any other.
+  for (const method of METHODS) {
+    if (method !== 'CONNECT' && !app.supportedMethods.includes(method)) app.addHttpMethod(method);
+  }
   app.addHook('onRequest', async ({ is404 }) => {
     // Here and not in the handler: a body that cannot be read would otherwise be answered first.
     if (is404) throw new ProblemError('not_found', 'There is nothing at this address.');
