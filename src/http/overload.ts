@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { ProblemError } from './problem.ts';
 
 /** Mean delay of the event loop over a second. */
-const MAX_LOOP_DELAY_MS = 500;
+const MAX_LOOP_DELAY_MS = 1000;
 /** Authenticated requests under way at most; at about 200 µs each this is less than half a second of work. */
 const MAX_IN_FLIGHT = 2000;
 

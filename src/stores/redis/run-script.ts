@@ -1,5 +1,6 @@
 // Owns how a script is run: under a deadline, measured, with at most so many under way, and every error of ioredis turned into an Outage.
 
+import { Command } from 'ioredis';
 import { withDeadline } from '../../sessions/deadline.ts';
 import { Outage } from '../../sessions/errors.ts';
 import type { RedisClient } from './connect.ts';
@@ -61,7 +62,10 @@ async function callScript(
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
     const { lua, numberOfKeys } = scripts[name];
-    return client.callBuffer('eval', [lua, numberOfKeys, ...keys, ...args]);
+    // Not by `callBuffer`, which cannot be auto-pipelined (ioredis 6.0 then throws where nobody can catch it).
+    return client.sendCommand(
+      new Command('eval', [lua, numberOfKeys, ...keys, ...args], { replyEncoding: null }),
+    );
   }
 }
 
