@@ -48,6 +48,15 @@ interface OpenedStore {
   readonly inspect: () => Promise<void>;
 }
 
+/** Says what is wrong with the connection once, not at every attempt: a wrong password is no outage that ends by itself. */
+function warnOfChanges(logger: Logger): (code: string) => void {
+  let last: string | undefined;
+  return (code) => {
+    logger[code === last ? 'debug' : 'warn']({ code }, 'redis connection failed');
+    last = code;
+  };
+}
+
 function openStore(config: Config, logger: Logger, metrics: Metrics): OpenedStore {
   if (config.redis === undefined) {
     const store = createMemoryStore({
@@ -61,7 +70,7 @@ function openStore(config: Config, logger: Logger, metrics: Metrics): OpenedStor
     waitReplicas: config.settings.REDIS_WAIT_REPLICAS,
     monotonicMs: systemClock.monotonicMs,
     observe: metrics.observeStore,
-    onTrouble: (code) => logger.debug({ code }, 'redis connection'),
+    onTrouble: warnOfChanges(logger),
   });
   return { store, inspect: () => inspectStore(store, config, logger) };
 }

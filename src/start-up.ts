@@ -42,9 +42,9 @@ export function judgeRedis(facts: RedisFacts, skewMs: number, strictness: Strict
     const text = `Redis may evict live sessions: its maxmemory-policy is ${facts.evictionPolicy}, not noeviction`;
     (strictness.production && !strictness.allowEviction ? refusals : warnings).push(text);
   }
-  if (facts.durability === 'memory' || facts.durability === 'snapshot') {
+  if (!['always', 'everysec', 'aof'].includes(facts.durability)) {
     warnings.push(
-      `Redis keeps no append-only file (durability: ${facts.durability}): a restart loses acknowledged sessions`,
+      `Redis may lose acknowledged sessions at a restart (durability: ${facts.durability}); use an append-only file`,
     );
   }
   if (Math.abs(skewMs) > MAX_SKEW_MS) {

@@ -19,7 +19,7 @@ export const KEEP_ALIVE_MS = 72_000;
 export const httpOptions: ServerOptions = {
   headersTimeout: 5_000,
   connectionsCheckingInterval: 1_000,
-  // Node's own answer to a missing Host has no problem document; `requireHost` gives ours.
+  // Node's own answer to a missing Host has no problem document; src/app.ts gives ours.
   requireHostHeader: false,
 };
 

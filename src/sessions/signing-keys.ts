@@ -54,7 +54,6 @@ export function createSigningKeys(deps: SigningKeysDeps): SigningKeys {
   const { store, sealer, alg, storeClock, clock, emit } = deps;
   let ring: Ring = [];
   const imported = new Map<string, SigningKey>();
-  let resealed = false;
   let inFlight: Promise<void> | undefined;
   let lookedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -80,15 +79,13 @@ export function createSigningKeys(deps: SigningKeysDeps): SigningKeys {
       ? undefined
       : await generateRingKey(alg, wanted, await storeClock.now());
     if (added) wanted = [...wanted, added];
-    // Sealed anew once per process only: while SECRET is being rolled, instances differ in which secret comes first and would
-    // otherwise overwrite each other for ever.
-    const complete = wanted.length === stored.ring.length && (stored.current || resealed);
-    if (!complete) {
+    // While SECRET is being rolled, instances that differ in which secret comes first seal the ring anew in turn. That harms
+    // nobody, for all can open it, and the last of them leaves it under the secret that all agree on.
+    if (wanted.length !== stored.ring.length || !stored.current) {
       const written = await store.replaceRing(sealed, await sealer.seal(JSON.stringify(wanted)));
       if (!written) return false;
       if (added) emit({ name: 'signing_key_added', kid: added.kid });
     }
-    resealed = true;
     await adopt(wanted);
     return true;
   }

@@ -82,7 +82,7 @@ export function publicJwk({ kid, alg, jwk }: RingKey): JWK {
   ) as unknown as JWK;
 }
 
-/** CryptoKeys are made once: importing at every use costs more than the signature (shared/environment.md). */
+/** CryptoKeys are made once: importing at every use costs more than the signature. */
 export async function importRingKey(key: RingKey): Promise<SigningKey> {
   const [privateKey, publicKey] = await Promise.all([
     importJWK(key.jwk, key.alg),

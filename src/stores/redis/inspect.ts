@@ -3,7 +3,7 @@
 import { Cluster, type Redis } from 'ioredis';
 import { withDeadline } from '../../sessions/deadline.ts';
 import { Outage } from '../../sessions/errors.ts';
-import type { RedisClient } from './connect.ts';
+import { errorCode, type RedisClient } from './connect.ts';
 
 export interface RedisFacts {
   readonly version: string;
@@ -69,6 +69,6 @@ export async function inspectRedis(client: RedisClient): Promise<RedisFacts> {
     const facts = await withDeadline(Promise.all(nodes.map(inspectNode)), DEADLINE_MS, 'inspect');
     return facts.reduce(weaker);
   } catch (error) {
-    throw error instanceof Outage ? error : new Outage('inspect: no connection');
+    throw error instanceof Outage ? error : new Outage(`inspect: ${errorCode(error as Error)}`);
   }
 }

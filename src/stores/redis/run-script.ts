@@ -3,7 +3,7 @@
 import { Command } from 'ioredis';
 import { withDeadline } from '../../sessions/deadline.ts';
 import { Outage } from '../../sessions/errors.ts';
-import type { RedisClient } from './connect.ts';
+import { errorCode, type RedisClient } from './connect.ts';
 import { fenceKeyBeside } from './keys.ts';
 import { type ScriptName, scripts } from './scripts.ts';
 
@@ -26,13 +26,8 @@ const WAIT_MS = 500;
 /** WAIT blocks all that comes behind it on its connection, so waiting writes share a few connections of their own. */
 const WAITING_CONNECTIONS = 4;
 
-/** An ioredis error carries the arguments of its command, tokens and details among them: only its code leaves this file. */
-function toOutage(operation: string, error: unknown): Outage {
-  if (error instanceof Outage) return error;
-  const { name, message, code } = error as Error & { code?: string };
-  const replied = /^[A-Z][A-Z0-9]+(?= )/.exec(message)?.[0];
-  return new Outage(`${operation}: ${replied ?? code ?? name}`);
-}
+const toOutage = (operation: string, error: unknown): Outage =>
+  error instanceof Outage ? error : new Outage(`${operation}: ${errorCode(error as Error)}`);
 
 type Custom = Record<string, (...args: ScriptArgument[]) => Promise<unknown>>;
 

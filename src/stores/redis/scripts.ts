@@ -1,6 +1,6 @@
 // Owns the Lua that runs inside Redis: each script changes the keys of one slot as one atomic step and answers the same when run twice.
 //
-// Flags: what must work on a full Redis (reading, revoking) is flagged `allow-oom`. Nothing is flagged `no-writes`, because such
+// Flags: what must work on a full Redis (reading, revoking, the ring) is flagged `allow-oom`. Nothing is flagged `no-writes`, because such
 // a script also runs on a demoted primary, where a revoked session is still alive (ADR 4).
 
 import { HEAD_BYTES } from './record.ts';
@@ -86,7 +86,7 @@ return redis.call('ZRANGE', KEYS[1], from, '+inf', 'BYSCORE', 'LIMIT', ARGV[2], 
 `;
 
 /** KEYS a value. ARGV what is there ('' for nothing), what is to be there. */
-const SWAP = `#!lua
+const SWAP = `#!lua flags=allow-oom
 local found = redis.call('GET', KEYS[1]) or ''
 if found == ARGV[2] then return 1 end
 if found ~= ARGV[1] then return 0 end
