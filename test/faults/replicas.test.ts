@@ -1,0 +1,127 @@
+// Owns the promises about replicas: a write counts only when they have it, and a demoted primary is never believed.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { type ServiceProcess, startService } from '../support/service-process.ts';
+import {
+  type Answer,
+  claimsOf,
+  expectEnded,
+  expectUnavailable,
+  expectValid,
+  newSession,
+  type Pair,
+  pairOf,
+  RECOVERED_MS,
+  refresh,
+  removeUser,
+  revokeByRefreshToken,
+  revokeByToken,
+  start,
+  until,
+  untilGood,
+  verify,
+  withRedis,
+} from './service-client.ts';
+
+let primary: RedisServer;
+let replica: RedisServer;
+let service: ServiceProcess;
+
+const caughtUp = (server: RedisServer): Promise<boolean> =>
+  withRedis(server.port, async (client) =>
+    (await client.info('replication')).includes('master_link_status:up'),
+  );
+
+beforeEach(async () => {
+  const quick = ['--repl-diskless-sync-delay', '0'];
+  primary = await startRedis({ extraArgs: quick });
+  replica = await startRedis({
+    extraArgs: [...quick, '--replicaof', '127.0.0.1', String(primary.port)],
+  });
+  await until('the replica has caught up', 10_000, () => caughtUp(replica));
+});
+afterEach(async () => {
+  await service?.stop();
+  await replica?.stop();
+  await primary?.stop();
+});
+
+describe.each([
+  { how: 'killed', cut: () => replica.kill(), mend: () => replica.start() },
+  { how: 'frozen', cut: async () => replica.freeze(), mend: async () => replica.thaw() },
+])('with REDIS_WAIT_REPLICAS=1 and the only replica $how', ({ how, cut, mend }) => {
+  it('no write is acknowledged, repeated ones neither, until it is back', async () => {
+    service = await startService({ REDIS_URL: primary.url, REDIS_WAIT_REPLICAS: '1' });
+    const [good, replayed, revoked, gone] = (await Promise.all(
+      ['ann', 'bob', 'bob', 'joe'].map((user) => newSession(service, user)),
+    )) as [Pair, Pair, Pair, Pair];
+    const successor = pairOf(await refresh(service, replayed));
+    expect((await revokeByToken(service, gone)).status).toBe(204);
+    await expectValid(service, good);
+
+    await cut();
+    const writes = (): Promise<readonly Answer[]> =>
+      Promise.all([
+        start(service, 'eve'),
+        refresh(service, good),
+        refresh(service, replayed),
+        revokeByRefreshToken(service, revoked),
+        revokeByToken(service, revoked),
+        revokeByToken(service, gone),
+        removeUser(service, 'joe'),
+        removeUser(service, 'nobody'),
+      ]);
+    for (const answer of [...(await writes()), ...(await writes())]) expectUnavailable(answer);
+    // Reading needs no replica.
+    await expectValid(service, good);
+
+    await mend();
+    await until('the replica has caught up', 10_000, () => caughtUp(replica));
+    const { afterMs } = await untilGood(() => start(service, 'eve'), RECOVERED_MS);
+    console.log(`replica ${how}: good again ${Math.round(afterMs)} ms after it caught up`);
+    // Carried out before, acknowledged only now.
+    expect((await refresh(service, good)).outcome).toBe('replayed');
+    expect(claimsOf(pairOf(await refresh(service, replayed)))).toEqual(claimsOf(successor));
+    expect((await revokeByToken(service, revoked)).status).toBe(204);
+    await expectEnded(service, revoked);
+  });
+});
+
+it('a primary demoted under a running service is never believed again', async () => {
+  service = await startService({ REDIS_URL: primary.url });
+  const session = await newSession(service);
+  await until('the session is on the replica', 2000, () =>
+    withRedis(primary.port, async (client) => (await client.wait(1, 1000)) === 1),
+  );
+  await withRedis(replica.port, (client) => client.replicaof('NO', 'ONE'));
+  const successor = await startService({ REDIS_URL: replica.url });
+  try {
+    await withRedis(primary.port, async (client) => {
+      // Demoted to a server that is not there: it keeps all it has, and what it has grows old.
+      await client.replicaof('127.0.0.1', '1');
+    });
+    expect((await revokeByToken(successor, session)).status).toBe(204);
+    const answers: Answer[] = [];
+    for (let i = 0; i < 20; i++) {
+      answers.push(
+        ...(await Promise.all([
+          verify(service, session),
+          refresh(service, session),
+          revokeByToken(service, session),
+        ])),
+      );
+      await sleep(20);
+    }
+    console.log(
+      `demoted: slowest answer ${Math.round(Math.max(...answers.map(({ ms }) => ms)))} ms`,
+    );
+    for (const answer of answers) expectUnavailable(answer);
+    // Demoted to the server that has taken over.
+    await withRedis(primary.port, (client) => client.replicaof('127.0.0.1', String(replica.port)));
+    expectUnavailable(await verify(service, session));
+  } finally {
+    await successor.stop();
+  }
+});
