@@ -148,7 +148,6 @@ it('a slot that moves under refreshes logs nobody out', async () => {
   await sleep(200);
   moving = false;
   for (const pair of await lives) await expectValid(service, pair);
-  console.log(`slot moved twice: ${JSON.stringify([...statuses])}`);
   expect((await listUser(service, 'mover')).body['sessions']).toHaveLength(chains.length);
 });
 
@@ -192,7 +191,6 @@ it('when a primary dies the other slots go on, and its own are an honest 503 unt
   await withRedis(cluster.primaries[1]?.port ?? 0, (node) => node.wait(1, 1000));
 
   await cluster.primaries[1]?.kill();
-  const killedAtMs = performance.now();
   let failures = 0;
   await until('the replica is promoted', FAILOVER_MS, async () => {
     for (const pair of others) await expectValid(service, pair);
@@ -203,12 +201,8 @@ it('when a primary dies the other slots go on, and its own are an honest 503 unt
       (await node.info('replication')).includes('role:master'),
     );
   });
-  const promotedMs = performance.now() - killedAtMs;
   expect(failures).toBeGreaterThan(0);
-  const { afterMs } = await untilGood(() => verify(service, lost[0] as Pair), RECOVERED_MS);
-  console.log(
-    `Cluster: promoted after ${Math.round(promotedMs)} ms, good again ${Math.round(afterMs)} ms later`,
-  );
+  await untilGood(() => verify(service, lost[0] as Pair), RECOVERED_MS);
   for (const pair of pairs) {
     await expectValid(service, pair);
     expect((await refresh(service, pair)).outcome).toBe('rotated');

@@ -69,7 +69,7 @@ afterAll(async () => {
 beforeEach(async () => {
   // The connections are whole again, and the scripts known on them.
   for (const service of [patient, strict, strictAndDurable]) {
-    const { answer } = await untilGood(() => start(service, 'somebody'), RECOVERED_MS);
+    const answer = await untilGood(() => start(service, 'somebody'), RECOVERED_MS);
     const next = pairOf(await refresh(service, pairOf(answer)));
     expect((await removeUser(service, 'somebody')).status).toBe(200);
     await expectEnded(service, next);
@@ -87,9 +87,6 @@ async function answerInSpiteOf(
   const first = await call();
   fault = { marks: [], left: 0 };
   const lost = proxy.swallowedReplies() - before;
-  console.log(
-    `${script} lost ${lost}: ${first.status} ${first.outcome} ${Math.round(first.ms)} ms`,
-  );
   if (losses === 1) {
     // ioredis connects and sends the command again: the caller does not even notice.
     expect(lost).toBe(1);
@@ -99,7 +96,7 @@ async function answerInSpiteOf(
   }
   expect(lost).toBeGreaterThan(1);
   expectUnavailable(first);
-  return { first, good: (await untilGood(call, RECOVERED_MS)).answer };
+  return { first, good: await untilGood(call, RECOVERED_MS) };
 }
 
 /** The chain goes on from this pair, and there is no other. */
@@ -158,12 +155,12 @@ describe.each([
   );
 });
 
-it.each([
-  { where: 'on one Redis', service: () => strict },
-  { where: 'and with writes that wait for a replica', service: () => strictAndDurable },
+it.each<[string, () => ServiceProcess]>([
+  ['on one Redis', () => strict],
+  ['and with writes that wait for a replica', () => strictAndDurable],
 ])(
-  'a lost reply makes no honest refresh a theft, even without a retry window $where',
-  async ({ service }) => {
+  'a lost reply makes no honest refresh a theft, even without a retry window %s',
+  async (_, service) => {
     const presented = await newSession(service());
     const { first } = await answerInSpiteOf('replace', 1, () => refresh(service(), presented));
     expect(first).toMatchObject({ status: 200, outcome: 'rotated' });

@@ -51,7 +51,6 @@ it('when the primary dies, its sessions go on at the promoted replica within sec
   await withRedis(setup.primary.port, (client) => client.wait(1, 1000));
 
   await setup.primary.kill();
-  const killedAtMs = performance.now();
   expectUnavailable(await verify(service, kept));
   await until('the replica is promoted', FAILOVER_MS, async () => {
     const answer = await verify(service, kept);
@@ -60,11 +59,7 @@ it('when the primary dies, its sessions go on at the promoted replica within sec
     else expect(answer.body['valid']).toBe(true);
     return isPrimary(setup.replica.port);
   });
-  const promotedMs = performance.now() - killedAtMs;
-  const { afterMs } = await untilGood(() => start(service), RECOVERED_MS);
-  console.log(
-    `Sentinel: promoted after ${Math.round(promotedMs)} ms, good again ${Math.round(afterMs)} ms later`,
-  );
+  await untilGood(() => start(service), RECOVERED_MS);
 
   await expectValid(service, kept);
   expect((await refresh(service, kept)).outcome).toBe('rotated');

@@ -106,11 +106,8 @@ export async function expectEnded(service: Caller, pair: Pair): Promise<void> {
   });
 }
 
-/** Repeats a call until it is no longer 503, and says how long that took, in ms. Anything but a success or 503 fails at once. */
-export async function untilGood(
-  call: () => Promise<Answer>,
-  withinMs: number,
-): Promise<{ readonly answer: Answer; readonly afterMs: number }> {
+/** Repeats a call until it is no longer 503, for so long at most. Anything but a success or 503 fails at once. */
+export async function untilGood(call: () => Promise<Answer>, withinMs: number): Promise<Answer> {
   const startedMs = performance.now();
   for (;;) {
     const answer = await call();
@@ -118,7 +115,7 @@ export async function untilGood(
     if (answer.status !== 503) {
       expect(answer.status, JSON.stringify(answer.body)).toBeLessThan(300);
       expect(afterMs).toBeLessThan(withinMs);
-      return { answer, afterMs };
+      return answer;
     }
     expectUnavailable(answer);
     expect(afterMs, 'still unavailable').toBeLessThan(withinMs);
