@@ -1,7 +1,6 @@
 // Owns what an instance does by itself every few seconds: clock and keys in step with the store, and a look at how the store is set up.
 
 import type { Logger } from 'pino';
-import type { SessionStore } from './sessions/session-store.ts';
 import type { SigningKeys } from './sessions/signing-keys.ts';
 import type { StoreClock } from './sessions/store-clock.ts';
 
@@ -13,17 +12,16 @@ const INSPECT_EVERY = 12;
 export interface Housekeeping {
   readonly inspect: () => Promise<void>;
   readonly storeClock: StoreClock;
-  readonly store: SessionStore;
   readonly keys: SigningKeys;
   readonly logger: Logger;
 }
 
 /** Keeps clock and keys in step with the store; says loudly, but goes on, when the store is no longer as it should be. */
-export function keepHouse({ inspect, storeClock, store, keys, logger }: Housekeeping): void {
+export function keepHouse({ inspect, storeClock, keys, logger }: Housekeeping): void {
   let round = 0;
   const timer = setInterval(async () => {
     try {
-      await storeClock.learn(async () => ({ nowMs: await store.now() }));
+      await storeClock.ask();
       await keys.synchronize();
       if (++round % INSPECT_EVERY === 0) await inspect();
     } catch (error) {

@@ -172,7 +172,7 @@ async function start(config: Config): Promise<void> {
   });
   stopExiting();
   drainOnSignal({ app, store, lifecycle, logger, noticeMs: production ? NOTICE_MS : 0 });
-  keepHouse({ inspect, storeClock, store, keys, logger });
+  keepHouse({ inspect, storeClock, keys, logger });
   await app.listen({ port: settings.PORT, host: settings.HOST });
   announce(config, app, logger, rootKey);
 }

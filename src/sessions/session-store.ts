@@ -8,6 +8,11 @@ export interface Reading {
   readonly session: Session | undefined;
 }
 
+export type Creation = 'created' | 'taken' | 'limit_reached' | 'skewed';
+
+/** A start has no read before it, so its times come from an estimate; the store refuses one that is further off than this. */
+export const MAX_SKEW_MS = 5000;
+
 /** Where a walk over all sessions of a tag has come to. */
 export interface TagPosition {
   readonly bucket: number;
@@ -58,10 +63,10 @@ export interface SessionStore {
   now(): Promise<number>;
 
   /**
-   * Writes a new session and its index entries, unless its id is taken or its user already holds `maxPerUser` live ones.
-   * A session whose revision is found already there counts as created.
+   * Writes a new session and its index entries, unless its id is taken, its user already holds `maxPerUser` live ones, or its
+   * creation lies more than MAX_SKEW_MS from the store's time. A session whose revision is found already there counts as created.
    */
-  create(session: Session, maxPerUser: number): Promise<'created' | 'taken' | 'limit_reached'>;
+  create(session: Session, maxPerUser: number): Promise<Creation>;
   read(locator: Locator): Promise<Reading>;
   /** Replaces `current` by `next` if nothing has changed since it was read; a gone or expired session is stale. */
   replace(current: Session, next: Session): Promise<'replaced' | 'stale'>;

@@ -74,17 +74,17 @@ export function createSigningKeys(deps: SigningKeysDeps): SigningKeys {
   async function synchronizeOnce(): Promise<boolean> {
     const sealed = await store.readRing();
     const stored = await openRing(sealed);
-    let wanted = mergeRings(stored.ring, ring);
-    const added = wanted.some((key) => key.alg === alg)
-      ? undefined
-      : await generateRingKey(alg, wanted, await storeClock.now());
-    if (added) wanted = [...wanted, added];
+    const known = mergeRings(stored.ring, ring);
+    const added = known.some((key) => key.alg === alg)
+      ? []
+      : [await generateRingKey(alg, known, await storeClock.now())];
+    const wanted = [...known, ...added];
     // While SECRET is being rolled, instances that differ in which secret comes first seal the ring anew in turn. That harms
     // nobody, for all can open it, and the last of them leaves it under the secret that all agree on.
     if (wanted.length !== stored.ring.length || !stored.current) {
       const written = await store.replaceRing(sealed, await sealer.seal(JSON.stringify(wanted)));
       if (!written) return false;
-      if (added) emit({ name: 'signing_key_added', kid: added.kid });
+      for (const { kid } of added) emit({ name: 'signing_key_added', kid });
     }
     await adopt(wanted);
     return true;

@@ -1,9 +1,10 @@
 // Owns the start of a session.
 
-import { Refusal } from './errors.ts';
+import { Outage, Refusal } from './errors.ts';
 import { lifetimeFrom } from './rotation.ts';
 import { type JsonObject, REVISION_BYTES, SEED_BYTES, type Session } from './session.ts';
 import type { SessionDeps } from './session-deps.ts';
+import type { Creation } from './session-store.ts';
 import { makeTokenPair, type TokenPair } from './token-pair.ts';
 
 export interface StartInput {
@@ -39,11 +40,26 @@ function newSession(deps: SessionDeps, input: StartInput, nowMs: number): Sessio
   };
 }
 
+/** Records a new session; once more with the store's time asked anew if its clock has jumped since it was last heard. */
+async function createSession(
+  deps: SessionDeps,
+  input: StartInput,
+): Promise<{ readonly session: Session; readonly outcome: Creation }> {
+  const attempt = async () => {
+    const session = newSession(deps, input, await deps.storeClock.now());
+    return { session, outcome: await deps.store.create(session, deps.maxSessionsPerUser) };
+  };
+  const first = await attempt();
+  if (first.outcome !== 'skewed') return first;
+  await deps.storeClock.ask();
+  return attempt();
+}
+
 /** Records a new session and makes its first pair. Rejects with Refusal `session_limit_reached`, or Outage. */
 export async function startSession(deps: SessionDeps, input: StartInput): Promise<TokenPair> {
-  const session = newSession(deps, input, await deps.storeClock.now());
-  const outcome = await deps.store.create(session, deps.maxSessionsPerUser);
+  const { session, outcome } = await createSession(deps, input);
   if (outcome === 'limit_reached') throw new Refusal({ code: 'session_limit_reached' });
+  if (outcome === 'skewed') throw new Outage('start: the clock of the store does not stand still');
   // 128 random bits that meet are a broken generator, not bad luck.
   if (outcome === 'taken') throw new Error('a freshly drawn session id is taken');
   const pair = await makeTokenPair(deps, session);

@@ -5,6 +5,8 @@ import type { Clock } from './ambient.ts';
 export interface StoreClock {
   /** Milliseconds since the epoch by the store's clock; asks the store once if nothing is known yet. */
   now(): Promise<number>;
+  /** Asks the store for its time. */
+  ask(): Promise<void>;
   /** Runs a store operation and learns from the time it returns. */
   learn<T extends { readonly nowMs: number }>(read: () => Promise<T>): Promise<T>;
 }
@@ -26,10 +28,15 @@ export function createStoreClock(clock: Clock, askStore: () => Promise<number>):
     return { result, offsetMs };
   }
 
+  const ask = () => measure(async () => ({ nowMs: await askStore() }));
+
   return {
+    async ask() {
+      await ask();
+    },
     learn: async (read) => (await measure(read)).result,
     async now() {
-      const known = offsetMs ?? (await measure(async () => ({ nowMs: await askStore() }))).offsetMs;
+      const known = offsetMs ?? (await ask()).offsetMs;
       return Math.floor(clock.monotonicMs() + known);
     },
   };

@@ -3,12 +3,13 @@
 import { Outage } from '../sessions/errors.ts';
 import { isLive, type Locator, type Session, type UserRef } from '../sessions/session.ts';
 import { bucketName, parseSessionId } from '../sessions/session-id.ts';
-import type {
-  SessionStore,
-  TagPosition,
-  TagQuery,
-  UserQuery,
-  UserRemoval,
+import {
+  MAX_SKEW_MS,
+  type SessionStore,
+  type TagPosition,
+  type TagQuery,
+  type UserQuery,
+  type UserRemoval,
 } from '../sessions/session-store.ts';
 import { walkTag } from './tag-walk.ts';
 
@@ -140,6 +141,7 @@ export function createMemoryStore({ nowMs, maxSessions }: MemoryStoreOptions): S
     async create(session, maxPerUser) {
       const found = liveRecord(session);
       if (found) return sameRevision(found, session) ? 'created' : 'taken';
+      if (Math.abs(nowMs() - session.createdAtMs) > MAX_SKEW_MS) return 'skewed';
       if (ofUser({ ...session, tag: undefined }).length >= maxPerUser) return 'limit_reached';
       makeRoom();
       put(session);

@@ -6,12 +6,14 @@ import { readAccessToken, signAccessToken } from '../../src/sessions/access-toke
 import { systemClock, systemRandom } from '../../src/sessions/ambient.ts';
 import { withDeadline } from '../../src/sessions/deadline.ts';
 import { Outage } from '../../src/sessions/errors.ts';
+import { sealRefreshToken } from '../../src/sessions/refresh-token.ts';
 import { covers } from '../../src/sessions/scope.ts';
+import { createSealer } from '../../src/sessions/sealing.ts';
 import { createSessionIds, parseSessionId } from '../../src/sessions/session-id.ts';
 import type { SessionStore } from '../../src/sessions/session-store.ts';
 import { createMemoryStore } from '../../src/stores/memory-store.ts';
 import { sampleSession } from '../support/sessions.ts';
-import { createManualClock, createTestApp } from '../support/test-app.ts';
+import { createManualClock, createTestApp, SECRET } from '../support/test-app.ts';
 
 const START = { product: 'p', env: 'e', tag: 't', userId: 'u', details: {}, clientId: 'root' };
 
@@ -54,6 +56,52 @@ describe('an operation', () => {
     const { token } = await sessions.start(START);
     await sessions.revokeByToken({}, token);
     expect(events.map(({ name }) => name)).not.toContain('session_revoked');
+  });
+});
+
+describe('a start', () => {
+  it('has the time of the store even right after its clock has jumped', async () => {
+    let jumpMs = 0;
+    const clock = createManualClock();
+    const nowMs = () => clock.wallMs() + jumpMs;
+    const store = createMemoryStore({ nowMs, maxSessions: 100 });
+    const { sessions } = await createTestApp({ clock, store });
+    for (const hourMs of [3_600_000, -3_600_000]) {
+      jumpMs = hourMs;
+      const { token, session } = await sessions.start(START);
+      expect(session.createdAtMs).toBe(nowMs());
+      expect(await sessions.verify({}, { token })).toMatchObject({ valid: true });
+    }
+  });
+
+  it('is an outage while the clock of the store does not stand still', async () => {
+    const { sessions } = await appOn({ create: async () => 'skewed' });
+    await expect(sessions.start(START)).rejects.toThrow(Outage);
+  });
+});
+
+describe('a refresh token sealed by us', () => {
+  it("whose proof is not the session's own is invalid and ends nothing", async () => {
+    const { sessions } = await createTestApp();
+    const { session, token } = await sessions.start(START);
+    const sealer = createSealer([SECRET], 'refresh-token', systemRandom);
+    const forged = await sealRefreshToken(sealer, { ...session, seed: systemRandom(32) });
+    const invalid = { refused: { code: 'invalid_refresh_token', reason: 'invalid' } };
+    await expect(sessions.refresh({}, forged)).rejects.toMatchObject(invalid);
+    await expect(sessions.revokeByRefreshToken({}, forged)).rejects.toMatchObject(invalid);
+    expect(await sessions.verify({}, { token })).toMatchObject({ valid: true });
+  });
+
+  it('is refused as ended in the last second before the absolute limit', async () => {
+    const { sessions, clock } = await createTestApp({
+      policy: { tokenTtlSeconds: 10, idleTtlSeconds: 10, absoluteTtlSeconds: 10 },
+      clock: createManualClock(1_795_000_000_500),
+    });
+    const { refreshToken } = await sessions.start(START);
+    clock.advance(9_900);
+    await expect(sessions.refresh({}, refreshToken)).rejects.toMatchObject({
+      refused: { reason: 'ended' },
+    });
   });
 });
 

@@ -103,6 +103,15 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
         expect(await at.other.create(one, 1)).toBe('created');
       });
 
+      it("of the present: one that claims another time than the store's is refused", async () => {
+        for (const offMs of [-5001, 5001]) {
+          const one = await session({ createdAtMs: (await store.now()) + offMs });
+          expect(await store.create(one, LIMIT)).toBe('skewed');
+          expect(await find(one)).toBeUndefined();
+        }
+        await created({ createdAtMs: (await store.now()) - 5000 });
+      });
+
       it('up to the limit of a user, and one more once one has ended', async () => {
         const one = await created();
         const fresh = () => sibling(one);

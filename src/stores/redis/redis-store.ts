@@ -1,7 +1,12 @@
 // Owns the Redis store: the port's operations as scripts on the keys of one slot (single, Sentinel, Cluster; Valkey is the same).
 
 import { isLive, type Locator, type Session, type UserRef } from '../../sessions/session.ts';
-import type { Reading, SessionStore, StoreDescription } from '../../sessions/session-store.ts';
+import type {
+  Creation,
+  Reading,
+  SessionStore,
+  StoreDescription,
+} from '../../sessions/session-store.ts';
 import { walkTag } from '../tag-walk.ts';
 import { connectRedis, type RedisTarget } from './connect.ts';
 import { locateUser, readBucket } from './indexes.ts';
@@ -104,12 +109,18 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
     },
 
     async create(session, maxPerUser) {
-      const args = [session.expiresAtMs, session.sessionId, userMember(session), maxPerUser];
       const [reply] = await runDurably('create', {
         keys: keysOf(session),
-        args: [encodeRecord(session), ...args],
+        args: [
+          encodeRecord(session),
+          session.expiresAtMs,
+          session.sessionId,
+          userMember(session),
+          maxPerUser,
+          session.createdAtMs,
+        ],
       });
-      return String(reply) as 'created' | 'taken' | 'limit_reached';
+      return String(reply) as Creation;
     },
     read: (locator) => readSession(runner, locator),
     async replace(current, next) {

@@ -3,6 +3,7 @@
 // Flags: what must work on a full Redis (reading, revoking, the ring) is flagged `allow-oom`. Nothing is flagged `no-writes`, because such
 // a script also runs on a demoted primary, where a revoked session is still alive (ADR 4).
 
+import { MAX_SKEW_MS } from '../../sessions/session-store.ts';
 import { HEAD_BYTES } from './record.ts';
 
 /** Index members trimmed at most by one write. */
@@ -35,7 +36,7 @@ local function remove(index, member)
 end
 `;
 
-/** KEYS session, tag index, user index. ARGV record, expiry, tag member, user member, most sessions of the user. */
+/** KEYS session, tag index, user index. ARGV record, expiry, tag member, user member, most sessions of the user, time of creation. */
 const CREATE = `#!lua
 ${NOW}${TIDY}
 local head = redis.call('GETRANGE', KEYS[1], 0, ${HEAD_BYTES - 1})
@@ -43,6 +44,7 @@ if head ~= '' then
   if head == string.sub(ARGV[1], 1, ${HEAD_BYTES}) then return 'created' end
   return 'taken'
 end
+if math.abs(now - tonumber(ARGV[6])) > ${MAX_SKEW_MS} then return 'skewed' end
 if redis.call('ZCOUNT', KEYS[3], '(' .. ms(now), '+inf') >= tonumber(ARGV[5]) then return 'limit_reached' end
 redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[2])
 add(KEYS[2], ARGV[2], ARGV[3])
