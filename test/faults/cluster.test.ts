@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { sessionKey } from '../../src/stores/redis/keys.ts';
+import { until, withRedis } from '../support/redis-client.ts';
 import { type RedisCluster, startRedisCluster } from '../support/redis-cluster.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
@@ -25,10 +26,8 @@ import {
   removeUser,
   revokeByRefreshToken,
   start,
-  until,
   untilGood,
   verify,
-  withRedis,
 } from './service-client.ts';
 
 /** Silence that counts as death (1 s), the vote, and the promotion. */

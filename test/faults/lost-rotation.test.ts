@@ -1,6 +1,7 @@
 // Owns the promise about a store that comes back older than it was: who holds a newer genuine refresh token is not logged out.
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { withRedis } from '../support/redis-client.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 import {
@@ -15,7 +16,6 @@ import {
   refresh,
   untilGood,
   verify,
-  withRedis,
 } from './service-client.ts';
 
 let redis: RedisServer;

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { RING_KEY } from '../../src/stores/redis/keys.ts';
+import { until, withRedis } from '../support/redis-client.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 import {
@@ -17,9 +18,7 @@ import {
   refresh,
   revokeByToken,
   start,
-  until,
   verify,
-  withRedis,
 } from './service-client.ts';
 
 const DISTURBED_MS = 2500;

@@ -1,6 +1,7 @@
 // Owns the promises about a Redis that is full and evicts nothing: nobody gets in, everybody can be checked, and can leave.
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { withRedis } from '../support/redis-client.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 import {
@@ -20,7 +21,6 @@ import {
   revokeByToken,
   start,
   untilGood,
-  withRedis,
 } from './service-client.ts';
 
 let redis: RedisServer;

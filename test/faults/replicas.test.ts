@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { until, withRedis } from '../support/redis-client.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 import {
@@ -19,10 +20,8 @@ import {
   revokeByRefreshToken,
   revokeByToken,
   start,
-  until,
   untilGood,
   verify,
-  withRedis,
 } from './service-client.ts';
 
 let primary: RedisServer;

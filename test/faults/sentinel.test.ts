@@ -1,6 +1,7 @@
 // Owns the promise about a failover by Sentinel: sessions go on, without anybody restarting the service.
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { until, withRedis } from '../support/redis-client.ts';
 import { type RedisSentinelSetup, startRedisSentinel } from '../support/redis-sentinel.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 import {
@@ -15,10 +16,8 @@ import {
   refresh,
   revokeByToken,
   start,
-  until,
   untilGood,
   verify,
-  withRedis,
 } from './service-client.ts';
 
 /** Silence that counts as death (1 s), the vote, and the promotion. */

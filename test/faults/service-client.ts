@@ -1,7 +1,6 @@
 // Owns how the fault tests talk to a service: each answer whole and timed, and the rules that an answer keeps while the store is in trouble.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
 import { expect } from 'vitest';
 import type { ServiceProcess } from '../support/service-process.ts';
 
@@ -119,26 +118,6 @@ export async function untilGood(call: () => Promise<Answer>, withinMs: number): 
     }
     expectUnavailable(answer);
     expect(afterMs, 'still unavailable').toBeLessThan(withinMs);
-    await sleep(20);
-  }
-}
-
-/** A connection of the test's own to a Redis, for as long as `use` takes. */
-export async function withRedis<T>(port: number, use: (redis: Redis) => Promise<T>): Promise<T> {
-  const redis = new Redis({ host: '127.0.0.1', port });
-  redis.on('error', () => undefined);
-  try {
-    return await use(redis);
-  } finally {
-    redis.disconnect();
-  }
-}
-
-/** Waits until `test` holds. */
-export async function until(what: string, withinMs: number, test: () => Promise<boolean>) {
-  const deadline = performance.now() + withinMs;
-  while (!(await test())) {
-    if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`);
     await sleep(20);
   }
 }

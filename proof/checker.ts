@@ -1,0 +1,256 @@
+// Owns the verdict on a history: invariants I1 to I14 (docs/reliability.md), each a function over what was written down.
+
+import type { History, Operation } from './history.ts';
+
+export const INVARIANTS = [
+  'I1',
+  'I2',
+  'I3',
+  'I4',
+  'I5',
+  'I6',
+  'I7',
+  'I8',
+  'I9',
+  'I10',
+  'I11',
+  'I12',
+  'I13',
+  'I14',
+] as const;
+export type Invariant = (typeof INVARIANTS)[number];
+
+export interface Violation {
+  readonly invariant: Invariant;
+  readonly what: string;
+}
+
+const ANSWER_WITHIN_MS = 2000;
+const RECOVER_WITHIN_MS = 3000;
+/** The clock of a token counts whole seconds. */
+const SECOND_MS = 1000;
+
+/** All operations of one session, by the moment they began. */
+interface Life {
+  readonly operations: readonly Operation[];
+  /** Pairs by the pair they were given for. */
+  readonly parents: ReadonlyMap<string, string>;
+  /** Each pair, and when it was first seen by anybody. */
+  readonly known: ReadonlyMap<
+    string,
+    { readonly iat: number; readonly exp: number; readonly seenMs: number }
+  >;
+  /** From here on the session may have ended: somebody asked for it, or presented a token that ends it. */
+  readonly mayEndFromMs: number;
+  /** From here on it must be dead: a revoke was acknowledged, or a reuse was detected. */
+  readonly deadFromMs: number;
+  /** Bounds of its absolute limit. */
+  readonly absoluteMs: { readonly earliest: number; readonly latest: number };
+}
+
+/** How many rotations lie between two pairs; undefined if the one does not descend from the other. */
+function distance(life: Life, ancestor: string, descendant: string): number | undefined {
+  let steps = 0;
+  for (let at: string | undefined = descendant; at !== undefined; at = life.parents.get(at)) {
+    if (at === ancestor) return steps;
+    steps++;
+  }
+  return undefined;
+}
+
+/** The furthest known descendant of a pair at a moment, in rotations. */
+const generationsBehind = (life: Life, jti: string, atMs: number): number =>
+  Math.max(
+    0,
+    ...[...life.known]
+      .filter(([, { seenMs }]) => seenMs <= atMs)
+      .map(([other]) => distance(life, jti, other) ?? 0),
+  );
+
+function toLife(operations: readonly Operation[], history: History): Life {
+  const parents = new Map<string, string>();
+  const known = new Map<string, { iat: number; exp: number; seenMs: number }>();
+  for (const { presented, returned, endedMs } of operations) {
+    if (returned === undefined) continue;
+    const before = known.get(returned.jti)?.seenMs ?? Number.POSITIVE_INFINITY;
+    known.set(returned.jti, { ...returned, seenMs: Math.min(before, endedMs) });
+    if (presented !== undefined) parents.set(returned.jti, presented);
+  }
+  const firstIat = Math.min(...[...known.values()].map(({ iat }) => iat));
+  const life: Life = {
+    operations: [...operations].sort((a, b) => a.startedMs - b.startedMs),
+    parents,
+    known,
+    mayEndFromMs: Number.POSITIVE_INFINITY,
+    deadFromMs: Number.POSITIVE_INFINITY,
+    absoluteMs: {
+      earliest: firstIat * SECOND_MS + history.absoluteTtlMs,
+      latest: (firstIat + 1) * SECOND_MS + history.absoluteTtlMs,
+    },
+  };
+  const staleRefresh = ({ kind, presented, endedMs }: Operation): boolean =>
+    kind === 'refresh' && presented !== undefined && mayBeReuse(life, presented, endedMs, history);
+  const ending = operations.filter(
+    (operation) => operation.kind === 'revoke' || staleRefresh(operation),
+  );
+  const ended = operations.filter(
+    ({ kind, result, reason }) =>
+      (kind === 'revoke' && result === 'ok') || (kind === 'refresh' && reason === 'reused'),
+  );
+  return {
+    ...life,
+    mayEndFromMs: Math.min(Number.POSITIVE_INFINITY, ...ending.map(({ startedMs }) => startedMs)),
+    deadFromMs: Math.min(Number.POSITIVE_INFINITY, ...ended.map(({ endedMs }) => endedMs)),
+  };
+}
+
+/** Whether a refresh that ended at `endedMs` may rightly have been taken for a reuse of an old token. */
+function mayBeReuse(life: Life, presented: string, endedMs: number, history: History): boolean {
+  if (generationsBehind(life, presented, Number.POSITIVE_INFINITY) >= 2) return true;
+  const successor = [...life.parents].find(([, parent]) => parent === presented)?.[0];
+  const iat = successor === undefined ? undefined : life.known.get(successor)?.iat;
+  return iat !== undefined && endedMs >= iat * SECOND_MS + history.retryWindowMs;
+}
+
+type Rule = (life: Life, history: History) => readonly Violation[];
+
+const say = (
+  invariant: Invariant,
+  { kind, life, instance }: Operation,
+  what: string,
+): Violation => ({
+  invariant,
+  what: `${kind} of life ${life} at instance ${instance}: ${what}`,
+});
+
+/** Nothing acknowledged is lost, and no good token is refused (I1, I6). */
+const goodIsGood: Rule = (life) =>
+  life.operations.flatMap((operation): Violation[] => {
+    const { result, reason = '', presented = '', endedMs, kind } = operation;
+    if (result !== 'refused') return [];
+    if (endedMs >= life.mayEndFromMs || endedMs >= life.absoluteMs.earliest) return [];
+    const exp = life.known.get(presented)?.exp ?? Number.POSITIVE_INFINITY;
+    if (kind === 'verify' && reason === 'expired' && endedMs >= exp * SECOND_MS) return [];
+    const lost = reason === 'ended' || reason === 'session_not_found';
+    return [say(lost ? 'I1' : 'I6', operation, `a good token was refused as ${reason}`)];
+  });
+
+/** After an acknowledged revoke, or a detected theft, nothing works (I2, I4). */
+const deadIsDead: Rule = (life) =>
+  life.operations.flatMap((operation) =>
+    operation.kind !== 'revoke' &&
+    operation.result === 'ok' &&
+    operation.startedMs > life.deadFromMs
+      ? [say('I2', operation, 'succeeded after the session had ended')]
+      : [],
+  );
+
+/** Whatever is asked and answered, a refresh token has one successor (I3). */
+const oneSuccessor: Rule = (life) => {
+  const successors = new Map<string, Set<string>>();
+  return life.operations.flatMap((operation) => {
+    const { presented, returned } = operation;
+    if (presented === undefined || returned === undefined) return [];
+    const all = successors.get(presented) ?? new Set();
+    successors.set(presented, all.add(returned.jti));
+    return all.size > 1 ? [say('I3', operation, 'a second successor of one refresh token')] : [];
+  });
+};
+
+/** A token two generations old is refused (I4). */
+const oldIsRefused: Rule = (life) =>
+  life.operations.flatMap((operation) => {
+    const { kind, presented, result, startedMs } = operation;
+    if (kind !== 'refresh' || presented === undefined || result !== 'ok') return [];
+    return generationsBehind(life, presented, startedMs) >= 2
+      ? [say('I4', operation, 'a token two generations old was accepted')]
+      : [];
+  });
+
+/** The retry window ends when it should, and not before (I5). */
+const windowIsKept: Rule = (life, { retryWindowMs }) =>
+  life.operations.flatMap((operation) => {
+    const { kind, replayed, returned, startedMs } = operation;
+    if (kind !== 'refresh' || !replayed || returned === undefined) return [];
+    const endsMs = (returned.iat + 1) * SECOND_MS + retryWindowMs;
+    return startedMs > endsMs ? [say('I5', operation, 'replayed after the window')] : [];
+  });
+
+/** No session outlives its absolute limit (I14). */
+const limitIsKept: Rule = (life) =>
+  life.operations.flatMap((operation) =>
+    operation.kind !== 'revoke' &&
+    operation.kind !== 'start' &&
+    operation.result === 'ok' &&
+    operation.startedMs > life.absoluteMs.latest
+      ? [say('I14', operation, 'succeeded after the absolute limit')]
+      : [],
+  );
+
+const lifeRules: readonly Rule[] = [
+  goodIsGood,
+  deadIsDead,
+  oneSuccessor,
+  oldIsRefused,
+  windowIsKept,
+  limitIsKept,
+];
+
+const inTime = ({ operations }: History): Violation[] =>
+  operations.flatMap((operation) => {
+    const tookMs = operation.endedMs - operation.startedMs;
+    return tookMs > ANSWER_WITHIN_MS ? [say('I7', operation, `took ${Math.round(tookMs)} ms`)] : [];
+  });
+
+/** From the store being usable to the first good answer of an instance, in ms; undefined if there was none. */
+export function recoveryMs(
+  { operations, usableMs }: History,
+  instance: number,
+): number | undefined {
+  const good = operations.filter(
+    (each) =>
+      each.instance === instance &&
+      each.result === 'ok' &&
+      each.endedMs >= usableMs &&
+      each.kind !== 'read',
+  );
+  return good.length === 0 ? undefined : Math.min(...good.map(({ endedMs }) => endedMs)) - usableMs;
+}
+
+const recovers = (history: History): Violation[] => [
+  ...history.instances.flatMap((instance): Violation[] => {
+    const tookMs = recoveryMs(history, instance);
+    return tookMs !== undefined && tookMs <= RECOVER_WITHIN_MS
+      ? []
+      : [{ invariant: 'I9', what: `instance ${instance} recovered after ${tookMs ?? 'never'} ms` }];
+  }),
+  ...history.operations.flatMap((operation) =>
+    operation.result === 'unknown' && operation.startedMs > history.usableMs + RECOVER_WITHIN_MS
+      ? [say('I9', operation, 'still unavailable')]
+      : [],
+  ),
+];
+
+const wellFormed = ({ operations }: History): Violation[] =>
+  operations.flatMap((operation) =>
+    operation.wrong === undefined
+      ? []
+      : [say(operation.wrong.invariant, operation, operation.wrong.what)],
+  );
+
+/** Everything in the history that breaks a promise. */
+export function judge(history: History): readonly Violation[] {
+  const lives = new Map<number, Operation[]>();
+  for (const operation of history.operations) {
+    lives.set(operation.life, [...(lives.get(operation.life) ?? []), operation]);
+  }
+  return [
+    ...[...lives.values()].flatMap((operations) => {
+      const life = toLife(operations, history);
+      return lifeRules.flatMap((rule) => rule(life, history));
+    }),
+    ...inTime(history),
+    ...recovers(history),
+    ...wellFormed(history),
+  ];
+}

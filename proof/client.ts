@@ -1,0 +1,144 @@
+// Owns asking the service and writing down what came of it. Only the form of an answer is judged here, the rest by the checker.
+
+import { compactVerify, createLocalJWKSet, type JSONWebKeySet } from 'jose';
+import { PROBLEM_KINDS } from '../src/http/problem.ts';
+import type { Operation, OperationKind, PairFacts, Result } from './history.ts';
+
+/** Longer than any answer may take (invariant I7), so that a late one is seen to be late. */
+const PATIENCE_MS = 4000;
+
+/** A pair that a life holds. */
+export interface HeldPair extends PairFacts {
+  readonly token: string;
+  readonly refreshToken: string;
+  readonly sessionId: string;
+}
+
+export interface Answered {
+  readonly operation: Operation;
+  readonly pair?: HeldPair | undefined;
+}
+
+export interface Question {
+  readonly kind: OperationKind;
+  readonly life: number;
+  readonly instance: number;
+  readonly path: string;
+  readonly method?: string;
+  readonly body?: unknown;
+  /** The pair that is presented. */
+  readonly presented?: HeldPair | undefined;
+}
+
+export interface Client {
+  ask(question: Question): Promise<Answered>;
+  readonly operations: readonly Operation[];
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+const decode = (token: string): PairFacts =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as PairFacts;
+
+/** What is wrong with the form of an answer; undefined if nothing is. */
+function malformed(response: Response, body: Json): string | undefined {
+  if (response.ok) return undefined;
+  const type = response.headers.get('content-type') ?? '';
+  if (!type.startsWith('application/problem+json')) return `${response.status} as ${type}`;
+  const kind = (PROBLEM_KINDS as Readonly<Record<string, { status: number }>>)[
+    String(body['code'])
+  ];
+  if (kind?.status !== response.status) return `${response.status} with code ${body['code']}`;
+  return response.status >= 500 && response.status !== 503 ? `${response.status}` : undefined;
+}
+
+function resultOf(response: Response, body: Json): { result: Result; reason?: string } {
+  if (response.status === 503) return { result: 'unknown' };
+  if (response.ok && body['valid'] !== false) return { result: 'ok' };
+  return { result: 'refused', reason: String(body['reason'] ?? body['code']) };
+}
+
+/** The user and the mark that all sessions of a life carry, so that no answer can be taken for another's. */
+export const userOf = (life: number): string => `life_${life}`;
+
+/** Whether the answer speaks of the life that was asked about. */
+function isForeign(body: Json, { life, presented }: Question): boolean {
+  const data = body['data'] as { userId?: string; details?: { mark?: number } } | undefined;
+  if (data !== undefined && (data.userId !== userOf(life) || data.details?.mark !== life))
+    return true;
+  const sessionId = body['sessionId'];
+  return presented !== undefined && sessionId !== undefined && sessionId !== presented.sessionId;
+}
+
+/** `ports`: of the two service processes; read at each call, for a restarted one has another. `jwks`: a copy that is never renewed. */
+export function createClient(
+  ports: () => readonly number[],
+  rootKey: string,
+  jwks: JSONWebKeySet,
+): Client {
+  const operations: Operation[] = [];
+  const keySet = createLocalJWKSet(jwks);
+
+  async function judgeForm(response: Response, body: Json, question: Question, pair?: HeldPair) {
+    const form = malformed(response, body);
+    if (form !== undefined) return { invariant: 'I12' as const, what: form };
+    if (response.ok && isForeign(body, question)) {
+      return { invariant: 'I10' as const, what: 'an answer about another session' };
+    }
+    const verified =
+      pair === undefined || (await compactVerify(pair.token, keySet).catch(() => undefined));
+    return verified
+      ? undefined
+      : {
+          invariant: 'I13' as const,
+          what: 'a token that a young copy of the JWKS does not verify',
+        };
+  }
+
+  async function settle(question: Question, response: Response, text: string) {
+    const body = text === '' ? {} : (JSON.parse(text) as Json);
+    const token = response.ok ? (body['token'] as string | undefined) : undefined;
+    const pair =
+      token === undefined ? undefined : ({ ...body, ...decode(token) } as unknown as HeldPair);
+    return {
+      pair,
+      ...resultOf(response, body),
+      replayed: response.headers.get('session-refresh') === 'replayed',
+      returned: pair && { jti: pair.jti, iat: pair.iat, exp: pair.exp },
+      wrong: await judgeForm(response, body, question, pair),
+    };
+  }
+
+  return {
+    operations,
+    async ask(question) {
+      const { kind, life, instance, path, body, presented } = question;
+      const startedMs = Date.now();
+      const request = {
+        method: question.method ?? 'POST',
+        headers: {
+          authorization: `Bearer ${rootKey}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        signal: AbortSignal.timeout(PATIENCE_MS),
+      };
+      const about = { kind, life, instance, startedMs, presented: presented?.jti };
+      let endedMs = 0;
+      try {
+        const response = await fetch(`http://127.0.0.1:${ports()[instance]}${path}`, request);
+        const text = await response.text();
+        endedMs = Date.now();
+        const { pair, ...settled } = await settle(question, response, text);
+        const operation = { ...about, endedMs, ...settled };
+        operations.push(operation);
+        return { operation, pair };
+      } catch {
+        // A closed socket is an answer too: nobody knows what was done.
+        const operation = { ...about, endedMs: endedMs || Date.now(), result: 'unknown' as const };
+        operations.push(operation);
+        return { operation };
+      }
+    },
+  };
+}

@@ -1,0 +1,231 @@
+// Owns the faults: each breaks a world, holds that for a while, heals it, and resolves once the store can be used again.
+
+import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { until, withRedis } from '../test/support/redis-client.ts';
+import type { RedisServer } from '../test/support/redis-server.ts';
+import type { World } from './worlds.ts';
+
+/** `holdMs`: how long a fault that can last does. */
+export type Fault = (world: World, holdMs: number) => Promise<void>;
+
+const FAILOVER_MS = 20_000;
+
+const first = ({ servers }: World): RedisServer => servers[0] as RedisServer;
+const info = (port: number, section: string): Promise<string> =>
+  withRedis(port, (redis) => redis.info(section));
+const isPrimary = async ({ port }: RedisServer): Promise<boolean> =>
+  (await info(port, 'replication')).includes('role:master');
+
+export const nothing: Fault = (_world, holdMs) => sleep(holdMs);
+
+export const redisKilled: Fault = async (world) => {
+  await first(world).kill();
+  await sleep(1000);
+  await first(world).start();
+};
+
+export const redisFrozen: Fault = async (world, holdMs) => {
+  first(world).freeze();
+  await sleep(holdMs);
+  first(world).thaw();
+};
+
+const SWALLOWED = 25;
+
+/** The reply to every so many-th request is lost, and its connection with it, at whatever step of whatever call that is. */
+export const repliesSwallowed: Fault = async (world, holdMs) => {
+  let requests = 0;
+  world.onRequest = () => (++requests % SWALLOWED === 0 ? 'swallow-reply-then-reset' : 'forward');
+  await sleep(holdMs);
+  world.onRequest = () => 'forward';
+};
+
+/** Bytes of one instance vanish while its connections stay open: dropped, not refused. */
+export const instanceCutOff: Fault = async ({ networks }, holdMs) => {
+  networks[1]?.dropAll();
+  await sleep(holdMs);
+  networks[1]?.passThrough();
+};
+
+export const instanceKilled: Fault = async (world) => {
+  world.services[1].kill('SIGKILL');
+  await world.services[1].exited;
+  await sleep(500);
+  await world.restart(1);
+};
+
+/** SIGTERM while 200 clients hold a connection open; the process must end by itself, with code 0. */
+export const instanceDrained: Fault = async (world) => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 200 });
+  const { port } = world.services[1];
+  const idle = Array.from(
+    { length: 200 },
+    () =>
+      new Promise<void>((resolve, reject) => {
+        request({ port, path: '/livez', agent }, (response) => {
+          response.resume().on('end', resolve);
+        })
+          .on('error', reject)
+          .end();
+      }),
+  );
+  await Promise.all(idle);
+  world.services[1].kill('SIGTERM');
+  const { code } = await world.services[1].exited;
+  agent.destroy();
+  if (code !== 0) throw new Error(`the drained process ended with code ${code}`);
+  await world.restart(1);
+};
+
+export const scriptsForgotten: Fault = (world, holdMs) =>
+  withRedis(first(world).port, async (redis) => {
+    for (const endMs = Date.now() + holdMs; Date.now() < endMs; await sleep(5)) {
+      await redis.script('FLUSH');
+    }
+  });
+
+export const connectionsKilled: Fault = (world, holdMs) =>
+  withRedis(first(world).port, async (redis) => {
+    for (const endMs = Date.now() + holdMs; Date.now() < endMs; await sleep(100)) {
+      await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    }
+  });
+
+/** Filled to the brim with something else; nothing may be evicted. */
+export const redisFull: Fault = (world, holdMs) =>
+  withRedis(first(world).port, async (redis) => {
+    await redis.set('proof:ballast', Buffer.alloc(8_000_000, 'x'));
+    await redis.config('SET', 'maxmemory', 8_000_000);
+    await sleep(holdMs);
+    await redis.config('SET', 'maxmemory', 0);
+    await redis.unlink('proof:ballast');
+  });
+
+/** Redis cannot write its snapshot, and says MISCONF to every write until it can. */
+export const snapshotsFail: Fault = async (world) => {
+  await withRedis(first(world).port, async (redis) => {
+    const [, folder = ''] = (await redis.config('GET', 'dir')) as string[];
+    const lost = `${folder}/gone`;
+    execFileSync('mkdir', [lost]);
+    await redis.config('SET', 'save', '3600 1');
+    await redis.config('SET', 'dir', lost);
+    rmSync(lost, { recursive: true });
+    await redis.bgsave();
+    await until('the snapshot has failed', 5000, async () =>
+      (await redis.info('persistence')).includes('rdb_last_bgsave_status:err'),
+    );
+    await sleep(1500);
+    await redis.config('SET', 'dir', folder);
+    await redis.config('SET', 'save', '');
+    await redis.bgsave();
+    await until('a snapshot has succeeded', 5000, async () =>
+      (await redis.info('persistence')).includes('rdb_last_bgsave_status:ok'),
+    );
+  });
+};
+
+/** Killed and started on the snapshot that was taken before: rotations, revokes and starts since then are lost. */
+export const restoredFromOlderCopy: Fault = async (world) => {
+  await withRedis(first(world).port, (redis) => redis.save());
+  await sleep(1500);
+  await first(world).kill();
+  await first(world).start();
+};
+
+export const emptied: Fault = (world) =>
+  withRedis(first(world).port, async (redis) => {
+    await redis.flushall();
+  });
+
+/** Packets from a server to the replica that follows it are dropped; undone by calling the result. */
+async function cutReplication(primary: RedisServer): Promise<() => void> {
+  const [, port = ''] = /slave0:.*?port=(\d+)/.exec(await info(primary.port, 'replication')) ?? [];
+  const links = await withRedis(primary.port, (redis) => redis.client('LIST', 'TYPE', 'REPLICA'));
+  const [, link = ''] = /addr=127\.0\.0\.1:(\d+)/.exec(String(links)) ?? [];
+  const rule = ['INPUT', '-p', 'tcp', '--sport', `${primary.port}`, '--dport', link, '-j', 'DROP'];
+  if (port === '' || link === '') throw new Error('no replica follows');
+  execFileSync('iptables', ['-I', ...rule]);
+  return () => void execFileSync('iptables', ['-D', ...rule]);
+}
+
+/** Whether this machine lets us drop packets. */
+export function mayDropPackets(): boolean {
+  try {
+    execFileSync('iptables', ['-S', 'INPUT'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What the primary acknowledges by itself from here on never reaches its replica, which then takes over. */
+export const primaryLostWithReplicationCut: Fault = async (world) => {
+  const replica = world.servers[world.servers.length / 2] as RedisServer;
+  const mend = await cutReplication(first(world));
+  try {
+    await sleep(1500);
+    await first(world).kill();
+  } finally {
+    mend();
+  }
+  await until('the replica is promoted', FAILOVER_MS, () => isPrimary(replica));
+  await first(world).start();
+  await until('it has a replica again', FAILOVER_MS, async () =>
+    (await info(replica.port, 'replication')).includes('connected_slaves:1'),
+  );
+};
+
+export const primaryKilled: Fault = async (world) => {
+  const replica = world.servers[world.servers.length / 2] as RedisServer;
+  await first(world).kill();
+  await until('the replica is promoted', FAILOVER_MS, () => isPrimary(replica));
+};
+
+/** A switch that an operator orders: the old primary lives on as a replica. */
+export const primaryDemoted: Fault = async (world) => {
+  const [old, replica] = [first(world), world.servers[world.servers.length / 2] as RedisServer];
+  await withRedis(replica.port, (redis) => redis.call('CLUSTER', 'FAILOVER'));
+  await until('the replica is promoted', FAILOVER_MS, () => isPrimary(replica));
+  await until('the old primary follows', FAILOVER_MS, async () => !(await isPrimary(old)));
+};
+
+const SLOTS_MOVED = 30;
+
+async function slotsInUse({ port }: RedisServer): Promise<readonly number[]> {
+  return withRedis(port, async (redis) => {
+    const keys = await redis.keys('session:*');
+    const slots = await Promise.all(keys.map((key) => redis.call('CLUSTER', 'KEYSLOT', key)));
+    return [...new Set(slots.map(Number))].slice(0, SLOTS_MOVED);
+  });
+}
+
+async function moveSlot(slot: number, from: RedisServer, to: RedisServer): Promise<void> {
+  await withRedis(from.port, (source) =>
+    withRedis(to.port, async (target) => {
+      const sourceId = (await source.call('CLUSTER', 'MYID')) as string;
+      const targetId = (await target.call('CLUSTER', 'MYID')) as string;
+      await target.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', sourceId);
+      await source.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', targetId);
+      for (;;) {
+        const keys = (await source.call('CLUSTER', 'GETKEYSINSLOT', slot, 1)) as string[];
+        if (keys[0] === undefined) break;
+        await source.call('MIGRATE', '127.0.0.1', to.port, keys[0], 0, 1000);
+        await sleep(5);
+      }
+      for (const node of [target, source]) {
+        await node.call('CLUSTER', 'SETSLOT', slot, 'NODE', targetId);
+      }
+    }),
+  );
+}
+
+/** Slots that hold sessions move to another primary and back, key by key. */
+export const slotsMoved: Fault = async (world) => {
+  const [home, away] = world.servers as [RedisServer, RedisServer];
+  const slots = await slotsInUse(home);
+  for (const slot of slots) await moveSlot(slot, home, away);
+  for (const slot of slots) await moveSlot(slot, away, home);
+};
