@@ -127,7 +127,7 @@ const say = (
 const goodIsGood: Rule = (life) =>
   life.operations.flatMap((operation): Violation[] => {
     const { result, reason = '', presented = '', endedMs, kind } = operation;
-    if (result !== 'refused') return [];
+    if (result !== 'refused' || operation.respelled) return [];
     if (endedMs >= life.mayEndFromMs || endedMs >= life.absoluteMs.earliest) return [];
     const exp = life.known.get(presented)?.exp ?? Number.POSITIVE_INFINITY;
     if (kind === 'verify' && reason === 'expired' && endedMs >= exp * SECOND_MS) return [];
@@ -167,14 +167,23 @@ const oldIsRefused: Rule = (life) =>
       : [];
   });
 
-/** The retry window ends when it should, and not before (I5). */
-const windowIsKept: Rule = (life, { retryWindowMs }) =>
-  life.operations.flatMap((operation) => {
-    const { kind, replayed, returned, startedMs } = operation;
-    if (kind !== 'refresh' || !replayed || returned === undefined) return [];
+/** The retry window ends when it should (I5): no replay comes after it, and none moves the moment it is counted from. */
+const windowIsKept: Rule = ({ operations }, { retryWindowMs }) => {
+  const rotatedAt = new Map<string, number>();
+  for (const { returned, replayed } of operations) {
+    if (returned === undefined || replayed) continue;
+    rotatedAt.set(returned.jti, Math.max(rotatedAt.get(returned.jti) ?? 0, returned.iat));
+  }
+  return operations.flatMap((operation) => {
+    const { replayed, returned, startedMs } = operation;
+    if (!replayed || returned === undefined) return [];
     const endsMs = (returned.iat + 1) * SECOND_MS + retryWindowMs;
-    return startedMs > endsMs ? [say('I5', operation, 'replayed after the window')] : [];
+    if (startedMs > endsMs) return [say('I5', operation, 'replayed after the window')];
+    return returned.iat > (rotatedAt.get(returned.jti) ?? returned.iat)
+      ? [say('I5', operation, 'a replay moved the window')]
+      : [];
   });
+};
 
 /** No session outlives its absolute limit (I14). */
 const limitIsKept: Rule = (life) =>

@@ -28,6 +28,7 @@ export interface Question {
   readonly body?: unknown;
   /** The pair that is presented. */
   readonly presented?: HeldPair | undefined;
+  readonly respelled?: boolean;
 }
 
 export interface Client {
@@ -112,7 +113,7 @@ export function createClient(
   return {
     operations,
     async ask(question) {
-      const { kind, life, instance, path, body, presented } = question;
+      const { kind, life, instance, path, body, presented, respelled } = question;
       const startedMs = Date.now();
       const request = {
         method: question.method ?? 'POST',
@@ -123,7 +124,7 @@ export function createClient(
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         signal: AbortSignal.timeout(PATIENCE_MS),
       };
-      const about = { kind, life, instance, startedMs, presented: presented?.jti };
+      const about = { kind, life, instance, startedMs, presented: presented?.jti, respelled };
       let endedMs = 0;
       try {
         const response = await fetch(`http://127.0.0.1:${ports()[instance]}${path}`, request);

@@ -29,6 +29,8 @@ export interface Operation {
   /** The pair that was returned. */
   readonly returned?: PairFacts | undefined;
   readonly replayed?: boolean | undefined;
+  /** The token was presented in another spelling than it was given in; it need not be taken for good. */
+  readonly respelled?: boolean | undefined;
   /** What no answer may ever be, in words: the wrong form, somebody else's session, a token that the JWKS does not verify. */
   readonly wrong?: { readonly invariant: 'I10' | 'I12' | 'I13'; readonly what: string } | undefined;
 }

@@ -165,7 +165,11 @@ export function createLives(client: Client, random: () => number): Lives {
       await verify(life, newest, { instance });
       // A dead session stays dead in any spelling of its token; a living one's would rightly be called invalid.
       if (life.over) {
-        await verify(life, newest, { instance, body: { token: respelled(newest.token) } });
+        await verify(life, newest, {
+          instance,
+          body: { token: respelled(newest.token) },
+          respelled: true,
+        });
       }
     }
     await refresh(life, newest, { instance: 0 });

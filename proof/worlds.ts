@@ -1,10 +1,14 @@
 // Owns the worlds in which proofs run: a real Redis in one of its forms, a network that can fail, two service processes.
 
+import { withRedis } from '../test/support/redis-client.ts';
 import { startRedisCluster } from '../test/support/redis-cluster.ts';
 import { startRedisSentinel } from '../test/support/redis-sentinel.ts';
 import { type RedisOptions, type RedisServer, startRedis } from '../test/support/redis-server.ts';
 import { type ServiceProcess, startService } from '../test/support/service-process.ts';
 import { startTcpProxy, type TcpProxy } from '../test/support/tcp-proxy.ts';
+
+export const isPrimary = ({ port }: RedisServer): Promise<boolean> =>
+  withRedis(port, async (redis) => (await redis.info('replication')).includes('role:master'));
 
 type Env = Readonly<Record<string, string>>;
 
@@ -17,6 +21,8 @@ export interface Store {
   readonly networks: readonly TcpProxy[];
   /** Decides about each piece of data that a service process sends to a single Redis. */
   onRequest: (bytes: Buffer) => 'forward' | 'swallow-reply-then-reset';
+  /** Whether the first replica has taken over for the first primary, and everybody who is asked says so. */
+  failedOver(): Promise<boolean>;
   stop(): Promise<void>;
 }
 
@@ -37,6 +43,7 @@ export async function singleRedis(options: RedisOptions = {}): Promise<Store> {
     env: [first as Env, second as Env],
     networks,
     onRequest: () => 'forward',
+    failedOver: async () => false,
     async stop() {
       await Promise.all(networks.map((network) => network.stop()));
       await redis.stop();
@@ -53,6 +60,19 @@ export async function sentinelRedis(): Promise<Store> {
     env: [env, env],
     networks: [],
     onRequest: () => 'forward',
+    async failedOver() {
+      const named = await Promise.all(
+        setup.sentinels.map(({ port }) =>
+          withRedis(port, (sentinel) =>
+            sentinel.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', setup.name),
+          ),
+        ),
+      );
+      return (
+        named.every((address) => String(address).endsWith(`,${setup.replica.port}`)) &&
+        (await isPrimary(setup.replica))
+      );
+    },
     stop: setup.stop,
   };
 }
@@ -65,6 +85,7 @@ export async function clusterRedis(): Promise<Store> {
     env: [env, env],
     networks: [],
     onRequest: () => 'forward',
+    failedOver: () => isPrimary(cluster.replicas[0] as RedisServer),
     stop: cluster.stop,
   };
 }

@@ -1,0 +1,257 @@
+// Owns the deliberately broken variants of the service: each a change of a line or two that must turn a proof red.
+
+/** Replaces `find`, which must be there exactly once, by `put`. */
+interface Change {
+  readonly file: string;
+  readonly find: string;
+  readonly put: string;
+}
+
+export interface Variant {
+  readonly name: string;
+  readonly changes: readonly Change[];
+  /** What must turn red: a fault run by its name, or a test file. */
+  readonly proof: { readonly scenario: string } | { readonly test: string };
+  /** What the red proof must name. */
+  readonly says: string;
+}
+
+const REDIS_STORE = 'src/stores/redis/redis-store.ts';
+const SCRIPTS = 'src/stores/redis/scripts.ts';
+
+export const variants: readonly Variant[] = [
+  {
+    name: 'naive theft rule: any replaced token is theft',
+    changes: [
+      {
+        file: 'src/sessions/rotation.ts',
+        find: 'presented === session.generation - 1 &&',
+        put: 'presented === session.generation &&',
+      },
+    ],
+    proof: { scenario: 'no fault' },
+    says: 'I6',
+  },
+  {
+    name: 'lost rotations taken for forgeries',
+    changes: [
+      {
+        file: 'src/sessions/rotation.ts',
+        find: 'if (presented < session.generation) {',
+        put: "if (presented > session.generation) return { kind: 'reuse' };\n  if (presented < session.generation) {",
+      },
+    ],
+    proof: { scenario: 'restored from an older copy' },
+    says: 'I6',
+  },
+  {
+    name: 'no end of the retry window',
+    changes: [
+      {
+        file: 'src/sessions/rotation.ts',
+        find: 'nowMs - session.refreshedAtMs < retryWindowMs(session, policy)',
+        put: 'nowMs > 0 && retryWindowMs(session, policy) > 0',
+      },
+    ],
+    proof: { scenario: 'sessions end by time' },
+    says: 'I5',
+  },
+  {
+    name: 'every replay extends the window',
+    changes: [
+      {
+        file: 'src/sessions/refresh-session.ts',
+        find: '      await deps.store.confirm(session);\n',
+        put: '      await deps.store.replace(session, { ...session, refreshedAtMs: nowMs, revision: deps.randomBytes(REVISION_BYTES) });\n',
+      },
+    ],
+    proof: { scenario: 'no fault' },
+    says: 'I5',
+  },
+  {
+    name: 'fail-open: in an outage the signature is enough',
+    changes: [
+      {
+        file: 'src/sessions/verify-token.ts',
+        find: 'await deps.storeClock.learn(() => deps.store.read(claims));',
+        put: 'await deps.storeClock.learn(() => deps.store.read(claims)).catch(() => ({ nowMs: 0, session: { ...claims, details: { mark: Number(claims.userId.slice(5)) } } as unknown as Session }));',
+      },
+    ],
+    proof: { scenario: 'one instance cut off' },
+    says: 'I2',
+  },
+  {
+    name: 'fallback to memory in an outage',
+    changes: [
+      {
+        file: REDIS_STORE,
+        find: '      });\n      return String(reply) as Creation;',
+        put: "      }).catch(() => {\n        remembered.set(session.sessionId, session);\n        return ['created'];\n      });\n      return String(reply) as Creation;",
+      },
+      {
+        file: REDIS_STORE,
+        find: '    read: (locator) => readSession(runner, locator),\n',
+        put: '    read: (locator) => readSession(runner, locator).catch((error) => {\n      const session = remembered.get(locator.sessionId);\n      if (session === undefined) throw error;\n      return { nowMs: Date.now(), session };\n    }),\n',
+      },
+      {
+        file: REDIS_STORE,
+        find: 'export function createRedisStore(',
+        put: 'const remembered = new Map<string, Session>();\nexport function createRedisStore(',
+      },
+    ],
+    proof: { scenario: 'Redis killed' },
+    says: 'I1',
+  },
+  {
+    name: 'tombstone instead of deletion',
+    changes: [
+      {
+        file: SCRIPTS,
+        find: "local removed = redis.call('UNLINK', KEYS[1])",
+        put: "local removed = redis.call('EXISTS', KEYS[1])\nif removed == 1 then redis.call('SET', KEYS[1], '', 'KEEPTTL') end",
+      },
+      {
+        file: REDIS_STORE,
+        find: 'if (!Buffer.isBuffer(record)) return undefined;',
+        put: 'if (!Buffer.isBuffer(record) || record.length === 0) return undefined;',
+      },
+    ],
+    proof: { scenario: 'no fault' },
+    says: 'I11',
+  },
+  {
+    name: 'check, then act: rotation without compare-and-swap',
+    changes: [
+      {
+        file: SCRIPTS,
+        find: "if head ~= ARGV[5] or now >= tonumber(ARGV[6]) then return 'stale' end",
+        put: '',
+      },
+    ],
+    proof: { scenario: 'no fault' },
+    says: 'I2',
+  },
+  {
+    name: 'a write that was sent twice is taken for another',
+    changes: [
+      {
+        file: SCRIPTS,
+        find: "then return 'created' end",
+        put: 'then end',
+      },
+    ],
+    proof: { scenario: 'replies swallowed' },
+    says: 'I12',
+  },
+  {
+    name: 'indexes are never trimmed',
+    changes: [
+      {
+        file: SCRIPTS,
+        find: "  if last[2] then redis.call('PEXPIREAT', index, last[2]) end",
+        put: '  if last[2] then return end',
+      },
+    ],
+    proof: { scenario: 'sessions end by time' },
+    says: 'I11',
+  },
+  {
+    name: 'revocation as a list of token texts',
+    changes: [
+      {
+        file: 'src/sessions/revoke-session.ts',
+        find: '  await revokeSession(deps, claims);\n',
+        put: '  revokedTexts.add(token);\n',
+      },
+      {
+        file: 'src/sessions/revoke-session.ts',
+        find: '/** Ends the session of a token, expired or not.',
+        put: 'export const revokedTexts = new Set<string>();\n\n/** Ends the session of a token, expired or not.',
+      },
+      {
+        file: 'src/sessions/verify-token.ts',
+        find: "  if (session === undefined) return { valid: false, reason: 'ended' };",
+        put: "  if (session === undefined || revokedTexts.has(input.token)) return { valid: false, reason: 'ended' };",
+      },
+      {
+        file: 'src/sessions/verify-token.ts',
+        find: "import { covers, type Scope } from './scope.ts';",
+        put: "import { revokedTexts } from './revoke-session.ts';\nimport { covers, type Scope } from './scope.ts';",
+      },
+    ],
+    proof: { scenario: 'no fault' },
+    says: 'I2',
+  },
+  {
+    name: 'index in another slot than its records',
+    changes: [
+      {
+        file: 'src/stores/redis/keys.ts',
+        find: "slotTag(user, digest.toString('hex', 0, 1))",
+        put: "digest.toString('hex', 0, 1)",
+      },
+    ],
+    proof: { scenario: 'Cluster: slots move' },
+    says: 'I9',
+  },
+  {
+    name: 'the answer of WAIT is not looked at',
+    changes: [
+      {
+        file: 'src/stores/redis/run-script.ts',
+        find: 'if (Number(replies.at(-1)) < replicas)',
+        put: 'if (Number(replies.at(-1)) < 0)',
+      },
+    ],
+    proof: { scenario: 'Cluster: primary killed, replication cut' },
+    says: 'I1',
+  },
+  {
+    name: 'the clock of the instance instead of that of the store',
+    changes: [
+      {
+        file: 'src/sessions/store-clock.ts',
+        find: 'return Math.floor(clock.monotonicMs() + known);',
+        put: 'return known === 0 ? 0 : clock.wallMs();',
+      },
+    ],
+    proof: { scenario: 'clock of one instance +5s' },
+    says: 'I',
+  },
+  {
+    name: 'details written to the log',
+    changes: [
+      {
+        file: 'src/http/observe.ts',
+        find: 'from: request.ip,',
+        put: 'from: request.ip,\n        note: JSON.stringify(request.body),',
+      },
+    ],
+    proof: { test: 'test/proof/secrets.test.ts' },
+    says: 'failed',
+  },
+  {
+    name: 'the scope of a caller is not checked',
+    changes: [
+      {
+        file: 'src/sessions/scope.ts',
+        find: 'scope.product === place.product',
+        put: "place.product !== ''",
+      },
+    ],
+    proof: { test: 'test/proof/authorization-matrix.test.ts' },
+    says: 'failed',
+  },
+  {
+    name: 'a wrong proof ends the session',
+    changes: [
+      {
+        file: 'src/sessions/refresh-session.ts',
+        find: "presented.proof)) throw refuse('invalid');",
+        put: "presented.proof)) {\n    await deps.store.remove(session);\n    throw refuse('invalid');\n  }",
+      },
+    ],
+    proof: { test: 'test/http/refresh-token-attacks.test.ts' },
+    says: 'failed',
+  },
+];

@@ -1,0 +1,73 @@
+// Owns the proof of the proofs: each deliberately broken variant of the service turns one of them red.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { type Variant, variants } from './broken-variants.ts';
+
+const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
+const COPIED = [
+  'src',
+  'test',
+  'proof',
+  'docs',
+  'package.json',
+  'tsconfig.json',
+  'vitest.config.ts',
+];
+
+async function breakCopy({ changes }: Variant): Promise<string> {
+  const copy = await mkdtemp(join(tmpdir(), 'broken-'));
+  for (const each of COPIED)
+    await cp(join(REPOSITORY, each), join(copy, each), { recursive: true });
+  await symlink(join(REPOSITORY, 'node_modules'), join(copy, 'node_modules'));
+  for (const { file, find, put } of changes) {
+    const parts = (await readFile(join(copy, file), 'utf8')).split(find);
+    expect(parts, `${file} has once: ${find}`).toHaveLength(2);
+    await writeFile(join(copy, file), parts.join(put));
+  }
+  return copy;
+}
+
+const command = ({ proof }: Variant): string[] =>
+  'scenario' in proof
+    ? [
+        '--import',
+        import.meta.resolve('tsx'),
+        'proof/prove.ts',
+        '--only',
+        proof.scenario,
+        '--seed',
+        '1',
+      ]
+    : [join(REPOSITORY, 'node_modules/vitest/vitest.mjs'), 'run', proof.test];
+
+async function runProof(variant: Variant, cwd: string): Promise<{ code: number; output: string }> {
+  const child = spawn(process.execPath, command(variant), {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      output += chunk;
+    });
+  }
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, output };
+}
+
+test.each(variants)('is caught: $name', async (variant) => {
+  const copy = await breakCopy(variant);
+  try {
+    const { code, output } = await runProof(variant, copy);
+    expect(code, output).not.toBe(0);
+    expect(output).toContain(variant.says);
+  } finally {
+    await rm(copy, { recursive: true, force: true });
+  }
+});
