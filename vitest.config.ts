@@ -2,16 +2,36 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     testTimeout: 90_000,
     hookTimeout: 120_000,
-    // Two cores: more workers than that only slow down the real Redis servers beside them.
-    maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'tests',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/proof/**'],
+          // Two cores: more workers than that only slow down the real Redis servers beside them.
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'proof',
+          include: ['test/proof/**/*.test.ts'],
+          // Its fault runs judge how long answers take: nothing else may run beside them.
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
     coverage: {
       provider: 'v8',
       include: ['src/**'],
       reporter: ['json-summary', 'html'],
-      // main.ts and start-up.ts run in processes of their own, where this coverage does not see them.
+      // main.ts runs in processes of its own, where this coverage does not see it.
       exclude: ['src/main.ts'],
       thresholds: { 'src/sessions/**': { branches: 100, functions: 100 } },
     },

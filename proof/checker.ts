@@ -30,16 +30,20 @@ const RECOVER_WITHIN_MS = 3000;
 /** The clock of a token counts whole seconds. */
 const SECOND_MS = 1000;
 
+/** A pair that was returned: it may have existed from the beginning of the call that returned it, and did from its end on. */
+interface KnownPair {
+  readonly iat: number;
+  readonly exp: number;
+  readonly bornMs: number;
+  readonly seenMs: number;
+}
+
 /** All operations of one session, by the moment they began. */
 interface Life {
   readonly operations: readonly Operation[];
   /** Pairs by the pair they were given for. */
   readonly parents: ReadonlyMap<string, string>;
-  /** Each pair, and when it was first seen by anybody. */
-  readonly known: ReadonlyMap<
-    string,
-    { readonly iat: number; readonly exp: number; readonly seenMs: number }
-  >;
+  readonly known: ReadonlyMap<string, KnownPair>;
   /** From here on the session may have ended: somebody asked for it, or presented a token that ends it. */
   readonly mayEndFromMs: number;
   /** From here on it must be dead: a revoke was acknowledged, or a reuse was detected. */
@@ -58,22 +62,30 @@ function distance(life: Life, ancestor: string, descendant: string): number | un
   return undefined;
 }
 
-/** The furthest known descendant of a pair at a moment, in rotations. */
-const generationsBehind = (life: Life, jti: string, atMs: number): number =>
+/** By how many rotations the furthest of these descendants is ahead of a pair. */
+const generationsBehind = (
+  life: Life,
+  jti: string,
+  counts: (descendant: KnownPair) => boolean,
+): number =>
   Math.max(
     0,
     ...[...life.known]
-      .filter(([, { seenMs }]) => seenMs <= atMs)
+      .filter(([, pair]) => counts(pair))
       .map(([other]) => distance(life, jti, other) ?? 0),
   );
 
 function toLife(operations: readonly Operation[], history: History): Life {
   const parents = new Map<string, string>();
-  const known = new Map<string, { iat: number; exp: number; seenMs: number }>();
-  for (const { presented, returned, endedMs } of operations) {
+  const known = new Map<string, KnownPair>();
+  for (const { presented, returned, startedMs, endedMs } of operations) {
     if (returned === undefined) continue;
-    const before = known.get(returned.jti)?.seenMs ?? Number.POSITIVE_INFINITY;
-    known.set(returned.jti, { ...returned, seenMs: Math.min(before, endedMs) });
+    const { bornMs = startedMs, seenMs = endedMs } = known.get(returned.jti) ?? {};
+    known.set(returned.jti, {
+      ...returned,
+      bornMs: Math.min(bornMs, startedMs),
+      seenMs: Math.min(seenMs, endedMs),
+    });
     if (presented !== undefined) parents.set(returned.jti, presented);
   }
   const firstIat = Math.min(...[...known.values()].map(({ iat }) => iat));
@@ -106,7 +118,7 @@ function toLife(operations: readonly Operation[], history: History): Life {
 
 /** Whether a refresh that ended at `endedMs` may rightly have been taken for a reuse of an old token. */
 function mayBeReuse(life: Life, presented: string, endedMs: number, history: History): boolean {
-  if (generationsBehind(life, presented, Number.POSITIVE_INFINITY) >= 2) return true;
+  if (generationsBehind(life, presented, ({ bornMs }) => bornMs <= endedMs) >= 2) return true;
   const successor = [...life.parents].find(([, parent]) => parent === presented)?.[0];
   const iat = successor === undefined ? undefined : life.known.get(successor)?.iat;
   return iat !== undefined && endedMs >= iat * SECOND_MS + history.retryWindowMs;
@@ -162,7 +174,7 @@ const oldIsRefused: Rule = (life) =>
   life.operations.flatMap((operation) => {
     const { kind, presented, result, startedMs } = operation;
     if (kind !== 'refresh' || presented === undefined || result !== 'ok') return [];
-    return generationsBehind(life, presented, startedMs) >= 2
+    return generationsBehind(life, presented, ({ seenMs }) => seenMs <= startedMs) >= 2
       ? [say('I4', operation, 'a token two generations old was accepted')]
       : [];
   });

@@ -8,13 +8,13 @@ import { buildApp } from './app.ts';
 import { type Config, ConfigError, loadProcessConfig } from './config.ts';
 import { curlCommand, keptRootKey } from './development.ts';
 import { drainOnSignal, exitOnSignal } from './drain.ts';
+import { eventSink } from './event-sink.ts';
 import { keepHouse } from './housekeeping.ts';
 import { authenticateConfigured, PERMISSIONS } from './http/caller.ts';
 import { createLogger } from './http/logger.ts';
 import { createMetrics, type Metrics } from './http/metrics.ts';
 import type { Lifecycle } from './http/routes/probes.ts';
 import { systemClock, systemRandom } from './sessions/ambient.ts';
-import type { EmitEvent, SessionEventName } from './sessions/events.ts';
 import { createSealer } from './sessions/sealing.ts';
 import { createSessionService } from './sessions/session-service.ts';
 import type { SessionStore } from './sessions/session-store.ts';
@@ -86,26 +86,6 @@ async function inspectStore(store: RedisStore, config: Config, logger: Logger): 
   if (refusals.length > 0) throw new StartRefused(refusals.join('\n'));
 }
 
-/** What happens all the time is in the request's own line already. */
-const eventLevels = {
-  session_started: 'debug',
-  session_refreshed: 'debug',
-  session_refresh_replayed: 'debug',
-  session_refresh_reused: 'warn',
-  session_rotation_recovered: 'warn',
-  session_revoked: 'info',
-  user_sessions_revoked: 'info',
-  signing_key_added: 'info',
-} as const satisfies Record<SessionEventName, string>;
-
-const eventSink =
-  (logger: Logger, metrics: Metrics): EmitEvent =>
-  (event) => {
-    metrics.countEvent(event);
-    const { name, ...about } = event;
-    logger[eventLevels[name]](about, name);
-  };
-
 function rootKeyOf(config: Config): string {
   return config.settings.ROOT_API_KEY ?? keptRootKey(ROOT_KEY_FILE, systemRandom);
 }
@@ -173,8 +153,18 @@ async function start(config: Config): Promise<void> {
   stopExiting();
   drainOnSignal({ app, store, lifecycle, logger, noticeMs: production ? NOTICE_MS : 0 });
   keepHouse({ inspect, storeClock, keys, logger });
-  await app.listen({ port: settings.PORT, host: settings.HOST });
+  await listen(app, settings);
   announce(config, app, logger, rootKey);
+}
+
+async function listen(app: FastifyInstance, { HOST, PORT }: Config['settings']): Promise<void> {
+  try {
+    await app.listen({ port: PORT, host: HOST });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new StartRefused(`HOST, PORT: cannot listen on ${HOST}:${PORT} (${code})`);
+  }
 }
 
 function announce(config: Config, app: FastifyInstance, logger: Logger, rootKey: string): void {
@@ -185,12 +175,16 @@ function announce(config: Config, app: FastifyInstance, logger: Logger, rootKey:
   }
   logger.info({ host: settings.HOST, port, store: config.redis?.mode ?? 'memory' }, 'listening');
   if (production) return;
+  // The lines of the log are buffered; the command is to stand below them.
+  logger.flush();
   process.stdout.write(`\nStart a session:\n\n${curlCommand(settings.HOST, port, rootKey)}\n\n`);
 }
 
 const config = readConfig();
 if (process.argv.includes('--check-config')) {
-  process.stdout.write('The configuration is valid.\n');
+  const store = config.redis === undefined ? 'memory store' : `Redis (${config.redis.mode})`;
+  const mode = config.production ? 'production' : 'development';
+  process.stdout.write(`The configuration is valid: ${mode}, ${store}.\n`);
 } else {
   start(config).catch((error: unknown) => {
     if (error instanceof StartRefused || error instanceof RingUnreadable) fail(error.message);

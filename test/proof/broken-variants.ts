@@ -251,7 +251,7 @@ export const variants: readonly Variant[] = [
         put: "presented.proof)) {\n    await deps.store.remove(session);\n    throw refuse('invalid');\n  }",
       },
     ],
-    proof: { test: 'test/http/refresh-token-attacks.test.ts' },
+    proof: { test: 'test/sessions/operations.test.ts' },
     says: 'failed',
   },
 ];

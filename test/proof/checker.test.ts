@@ -89,6 +89,11 @@ it('finds nothing wrong with a thief who is caught', () => {
 
 it.each<[Invariant, string, Operation[]]>([
   ['I1', 'a session that nobody ended is gone', [verified(0, 5, refused('ended'))]],
+  [
+    'I1',
+    'a session is gone after some rotations',
+    [rotated(0, 2), rotated(1, 4), rotated(2, 6), verified(3, 8, refused('ended'))],
+  ],
   ['I2', 'a token works after its revoke', [operation('revoke', 5), verified(0, 6)]],
   ['I2', 'a refresh works after a revoke', [operation('revoke', 5), rotated(0, 6)]],
   [

@@ -6,7 +6,7 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { type Variant, variants } from './broken-variants.ts';
 
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
@@ -49,6 +49,7 @@ const command = ({ proof }: Variant): string[] =>
 async function runProof(variant: Variant, cwd: string): Promise<{ code: number; output: string }> {
   const child = spawn(process.execPath, command(variant), {
     cwd,
+    env: { ...process.env, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -61,12 +62,18 @@ async function runProof(variant: Variant, cwd: string): Promise<{ code: number; 
   return { code, output };
 }
 
+const caught: { variant: string; 'turned red': string; said: string }[] = [];
+afterAll(() => console.table(caught));
+
 test.each(variants)('is caught: $name', async (variant) => {
   const copy = await breakCopy(variant);
   try {
     const { code, output } = await runProof(variant, copy);
     expect(code, output).not.toBe(0);
     expect(output).toContain(variant.says);
+    const { name, proof, says } = variant;
+    const red = 'scenario' in proof ? `fault run: ${proof.scenario}` : proof.test;
+    caught.push({ variant: name, 'turned red': red, said: says });
   } finally {
     await rm(copy, { recursive: true, force: true });
   }

@@ -69,6 +69,8 @@ const clusterOptions = (target: RedisCredentials) => ({
  * Its text may carry the arguments of a command, tokens and details among them, and must not be passed on.
  */
 export function errorCode({ name, message, code }: Error & { code?: string }): string {
+  // The two ways in which ioredis refuses a command for want of a connection; neither carries a code.
+  if (/^(Connection is closed|Stream isn't writeable)/.test(message)) return 'not connected';
   return /^[A-Z][A-Z0-9]+(?= )/.exec(message)?.[0] ?? code ?? name;
 }
 

@@ -1,0 +1,26 @@
+// Owns what becomes of the core's events: each is counted and written to the log, at a level of its own.
+
+import type { Logger } from 'pino';
+import type { Metrics } from './http/metrics.ts';
+import type { EmitEvent, SessionEventName } from './sessions/events.ts';
+
+/** What happens all the time is in the request's own line already. */
+const eventLevels = {
+  session_started: 'debug',
+  session_refreshed: 'debug',
+  session_refresh_replayed: 'debug',
+  session_refresh_reused: 'warn',
+  session_rotation_recovered: 'warn',
+  session_revoked: 'info',
+  user_sessions_revoked: 'info',
+  signing_key_added: 'info',
+} as const satisfies Record<SessionEventName, string>;
+
+/** Where the core's events go: a counter and a line in the log. */
+export const eventSink =
+  (logger: Logger, metrics: Pick<Metrics, 'countEvent'>): EmitEvent =>
+  (event) => {
+    metrics.countEvent(event);
+    const { name, ...about } = event;
+    logger[eventLevels[name]](about, name);
+  };

@@ -1,0 +1,22 @@
+// Owns the short form of `npm run prove`: the fault runs that differ most, each once.
+
+import { expect, test } from 'vitest';
+import { allHeld, complaints, prove, table } from '../../proof/prove.ts';
+
+test.each([
+  'sessions end by time',
+  'service killed',
+  'Redis killed (-9)',
+  'Redis frozen',
+  'replies swallowed',
+  'one instance cut off',
+  'Redis full',
+  'restored from an older copy',
+  'clock of one instance +1h',
+  'Cluster: primary killed',
+])('every promise is kept: %s', async (only) => {
+  const proven = await prove({ runs: 1, rate: 250, holdMs: 2500, seed: 1, only });
+  console.table(table(proven));
+  expect(complaints(proven)).toEqual([]);
+  expect(allHeld(proven)).toBe(true);
+});
