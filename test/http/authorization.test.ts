@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PERMISSIONS, type Permission } from '../../src/http/caller.ts';
+import { routesOf } from '../support/routes.ts';
 import { createTestApp, METRICS_KEY, ROOT_KEY, type TestApp } from '../support/test-app.ts';
 import { addressOf, call, expectProblem, type Method, START } from './api.ts';
 
@@ -23,26 +24,6 @@ beforeAll(async () => {
 });
 afterAll(() => it.app.close());
 
-interface Route {
-  readonly method: Method;
-  readonly url: string;
-}
-
-/** Reads the tree that Fastify prints into whole addresses with their methods. */
-function allRoutes(): Route[] {
-  const path: string[] = [];
-  return it.app
-    .printRoutes({ commonPrefix: false })
-    .split('\n')
-    .flatMap((line) => {
-      const [, indent, piece, methods] = /^([│ ]*)[├└]── (\S*) \((.+)\)/u.exec(line) ?? [];
-      if (indent === undefined || piece === undefined || methods === undefined) return [];
-      path.splice(indent.length / 4, path.length, piece);
-      const url = path.join('');
-      return methods.split(', ').map((method) => ({ method: method as Method, url }));
-    });
-}
-
 const fill = (url: string) =>
   url
     .replace(':product', 'my-app')
@@ -55,7 +36,7 @@ const isPublic = (url: string) =>
 describe('every route', () => {
   test('answers 401 without a key, 405, or stands on the public list', async () => {
     const guarded: string[] = [];
-    for (const { method, url } of allRoutes()) {
+    for (const { method, url } of routesOf(it.app)) {
       const answer = await call(it.app, method, fill(url), { key: null });
       const { statusCode } = answer;
       if (isPublic(url)) {

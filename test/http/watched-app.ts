@@ -2,14 +2,21 @@
 
 import type { SessionStore } from '../../src/sessions/session-store.ts';
 import { createMemoryStore } from '../../src/stores/memory-store.ts';
-import { createManualClock, createTestApp, type TestApp } from '../support/test-app.ts';
+import {
+  createManualClock,
+  createTestApp,
+  type TestApp,
+  type TestAppOptions,
+} from '../support/test-app.ts';
 
 export interface WatchedApp extends TestApp {
   /** Names of the writing operations on sessions so far, whatever they did. */
   readonly writes: string[];
 }
 
-export async function createWatchedApp(): Promise<WatchedApp> {
+export async function createWatchedApp(
+  options: Pick<TestAppOptions, 'callers'> = {},
+): Promise<WatchedApp> {
   const clock = createManualClock();
   const memory = createMemoryStore({ nowMs: clock.wallMs, maxSessions: 10_000 });
   const writes: string[] = [];
@@ -32,5 +39,5 @@ export async function createWatchedApp(): Promise<WatchedApp> {
       return memory.removeUser(removal);
     },
   };
-  return { ...(await createTestApp({ clock, store })), writes };
+  return { ...(await createTestApp({ ...options, clock, store })), writes };
 }

@@ -1,0 +1,225 @@
+// Owns the authorization matrix: every form of credential × permission × scope × endpoint × object, judged by an independent policy.
+
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Caller, PERMISSIONS, type Permission } from '../../src/http/caller.ts';
+import { type Answer, call, type Method, type Pair, START, start } from '../http/api.ts';
+import { createWatchedApp, type WatchedApp } from '../http/watched-app.ts';
+import { routesOf } from '../support/routes.ts';
+import { type Cell, type Deed, expected, PLACE } from './policy.ts';
+
+const PERMISSION_SETS: readonly (readonly Permission[])[] = [
+  [],
+  ...PERMISSIONS.map((each) => [each]),
+  PERMISSIONS,
+];
+const SCOPES: readonly Caller['scope'][] = [
+  {},
+  { product: PLACE.product },
+  PLACE,
+  { product: 'shop' },
+  { product: 'my-ap' },
+  { product: 'my-app2' },
+  { product: 'My-App' },
+  { ...PLACE, env: 'dev' },
+  { ...PLACE, env: 'prd2' },
+];
+
+/** Headers and query with which a key is presented. */
+interface Presented {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly query?: string;
+}
+const CREDENTIALS: readonly {
+  readonly name: string;
+  readonly good: boolean;
+  readonly present: (key: string) => Presented;
+}[] = [
+  { name: 'right', good: true, present: (key) => bearer(`Bearer ${key}`) },
+  { name: 'right, scheme in capitals', good: true, present: (key) => bearer(`BEARER ${key}`) },
+  { name: 'none', good: false, present: () => ({}) },
+  { name: 'empty', good: false, present: () => bearer('') },
+  { name: 'scheme alone', good: false, present: () => bearer('Bearer ') },
+  { name: 'no scheme', good: false, present: (key) => bearer(key) },
+  { name: 'cut short', good: false, present: (key) => bearer(`Bearer ${key.slice(0, -1)}`) },
+  { name: 'longer', good: false, present: (key) => bearer(`Bearer ${key}x`) },
+  { name: 'other case', good: false, present: (key) => bearer(`Bearer ${key.toUpperCase()}`) },
+  { name: 'twice', good: false, present: (key) => bearer(`Bearer ${key}, Bearer ${key}`) },
+  {
+    name: 'Basic',
+    good: false,
+    present: (key) => bearer(`Basic ${Buffer.from(`${key}:${key}`).toString('base64')}`),
+  },
+  { name: 'in the query', good: false, present: (key) => ({ query: `access_token=${key}` }) },
+  { name: 'X-API-Key', good: false, present: (key) => ({ headers: { 'x-api-key': key } }) },
+];
+const bearer = (authorization: string): Presented => ({ headers: { authorization } });
+
+type Subject = Pick<Pair, 'token' | 'refreshToken' | 'sessionId'> & { readonly userId: string };
+
+interface Endpoint {
+  readonly permission: Permission;
+  readonly does: Deed;
+  readonly method: Method;
+  readonly route: string;
+  readonly body?: (subject: Subject) => unknown;
+}
+const SESSION = '/sessions/:product/:env/:tag/:sessionId';
+const ENDPOINTS: readonly Endpoint[] = [
+  {
+    does: 'start',
+    permission: 'issue',
+    method: 'POST',
+    route: '/sessions',
+    body: ({ userId }) => ({ ...START, ...PLACE, data: { userId, details: {} } }),
+  },
+  {
+    does: 'refresh',
+    permission: 'refresh',
+    method: 'POST',
+    route: '/sessions/refresh',
+    body: ({ refreshToken }) => ({ refreshToken }),
+  },
+  {
+    does: 'verify',
+    permission: 'verify',
+    method: 'POST',
+    route: '/sessions/verify',
+    body: ({ token }) => ({ token }),
+  },
+  {
+    does: 'revoke by token',
+    permission: 'revoke',
+    method: 'POST',
+    route: '/sessions/revoke',
+    body: ({ token }) => ({ token }),
+  },
+  {
+    does: 'revoke by refresh token',
+    permission: 'revoke',
+    method: 'POST',
+    route: '/sessions/revoke',
+    body: ({ refreshToken }) => ({ refreshToken }),
+  },
+  { does: 'read', permission: 'read', method: 'GET', route: SESSION },
+  { does: 'delete', permission: 'revoke', method: 'DELETE', route: SESSION },
+  { does: 'list', permission: 'read', method: 'GET', route: '/sessions/:product/:env/:tag' },
+  {
+    does: 'delete of user',
+    permission: 'revoke',
+    method: 'DELETE',
+    route: '/users/:product/:env/:userId/sessions',
+  },
+  { does: 'metrics', permission: 'metrics', method: 'GET', route: '/metrics' },
+];
+
+const keyOf = (permissions: readonly Permission[], scope: Caller['scope']): string =>
+  `key-${permissions.length === 1 ? permissions[0] : permissions.length}-${scope.product ?? 'any'}-${scope.env ?? 'any'}-key`;
+
+const callers = PERMISSION_SETS.flatMap((permissions) =>
+  SCOPES.map((scope) => ({
+    key: keyOf(permissions, scope),
+    caller: { id: keyOf(permissions, scope), permissions: new Set(permissions), scope },
+  })),
+);
+
+let service: WatchedApp;
+beforeAll(async () => {
+  service = await createWatchedApp({ callers });
+});
+afterAll(() => service.app.close());
+
+let users = 0;
+async function liveSubject(): Promise<Subject> {
+  const userId = `user_${users++}`;
+  return { userId, ...(await start(service.app, { data: { ...START.data, userId } })) };
+}
+
+const ask = (endpoint: Endpoint, subject: Subject, { headers, query }: Presented) => {
+  const address = endpoint.route
+    .replace(':product', PLACE.product)
+    .replace(':env', PLACE.env)
+    .replace(':tag', START.tag)
+    .replace(':sessionId', subject.sessionId)
+    .replace(':userId', subject.userId);
+  const url = query === undefined ? address : `${address}?${query}`;
+  return call(service.app, endpoint.method, url, {
+    key: null,
+    body: endpoint.body?.(subject),
+    ...(headers === undefined ? {} : { headers }),
+  });
+};
+
+/** An answer in the words of the policy. */
+function said({ statusCode, body, headers }: Answer): string {
+  const isJson = String(headers['content-type']).includes('json');
+  const { code, reason, valid } = (isJson && body !== '' ? JSON.parse(body) : {}) as {
+    code?: string;
+    reason?: string;
+    valid?: boolean;
+  };
+  const verdict = valid === undefined ? reason : valid ? 'valid' : reason;
+  return [statusCode, code, verdict].filter((part) => part !== undefined).join(' ');
+}
+
+/** The answer without what names the single occurrence. */
+const comparable = ({ statusCode, body, headers }: Answer): string => {
+  const { 'request-id': _id, date: _date, ...rest } = headers;
+  return JSON.stringify([statusCode, rest, body.replace(/urn:uuid:[0-9a-f-]{36}/, '')]);
+};
+
+it('has a row for every route that asks for a key', async () => {
+  const guarded = new Set<string>();
+  for (const { method, url } of routesOf(service.app)) {
+    const { statusCode } = await call(service.app, method, url.replaceAll(':', ''), { key: null });
+    // HEAD is GET without its body; any other method on an address is 405.
+    if (method !== 'HEAD' && statusCode === 401) guarded.add(`${method} ${url}`);
+  }
+  expect(guarded).toEqual(new Set(ENDPOINTS.map(({ method, route }) => `${method} ${route}`)));
+});
+
+it('every cell is answered as the policy says, a refused one leaves no trace, and what is out of reach looks like what is not there', async () => {
+  const ended = await liveSubject();
+  await call(service.app, 'DELETE', `/sessions/my-app/prd/user-session/${ended.sessionId}`);
+  const absent: Subject = {
+    userId: 'nobody',
+    sessionId: ended.sessionId.replace(/.$/, 'A'),
+    token: `${ended.token}A`,
+    refreshToken: `${ended.refreshToken}A`,
+  };
+  let live = await liveSubject();
+  let cells = 0;
+  const wrong: string[] = [];
+  for (const credential of CREDENTIALS) {
+    for (const permissions of PERMISSION_SETS) {
+      for (const scope of SCOPES) {
+        for (const endpoint of ENDPOINTS) {
+          const refusals = new Map<string, string>();
+          for (const object of ['live', 'ended', 'absent'] as const) {
+            const cell: Cell = { credential, permissions, scope, endpoint, object };
+            const subject = { live, ended, absent }[object];
+            const writes = service.writes.length;
+            const answer = await ask(
+              endpoint,
+              subject,
+              credential.present(keyOf(permissions, scope)),
+            );
+            cells++;
+            const where = `${credential.name}, may ${permissions}, in ${JSON.stringify(scope)}, ${endpoint.does}, ${object}`;
+            if (said(answer) !== expected(cell)) {
+              wrong.push(`${where}: ${said(answer)} instead of ${expected(cell)}`);
+            }
+            const done = answer.statusCode < 300 && !said(answer).includes('invalid');
+            if (!done && service.writes.length > writes) wrong.push(`${where}: left a trace`);
+            const alike = refusals.get(expected(cell)) ?? comparable(answer);
+            if (!done && alike !== comparable(answer)) wrong.push(`${where}: tells too much`);
+            if (!done) refusals.set(expected(cell), alike);
+            if (done && object === 'live' && endpoint.method !== 'GET') live = await liveSubject();
+          }
+        }
+      }
+    }
+  }
+  console.log(`${cells} cells`);
+  expect(wrong.slice(0, 20)).toEqual([]);
+  expect(cells).toBeGreaterThan(20_000);
+});

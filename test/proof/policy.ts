@@ -1,0 +1,61 @@
+// Owns what the contract says of who may do what (design, section 2), written down once more and independently of the service.
+
+export interface Cell {
+  readonly credential: { readonly good: boolean };
+  readonly permissions: readonly string[];
+  readonly scope: { readonly product?: string; readonly env?: string };
+  readonly endpoint: { readonly permission: string; readonly does: Deed };
+  /** Of the session, user or token that the call is about. */
+  readonly object: 'live' | 'ended' | 'absent';
+}
+
+export type Deed =
+  | 'start'
+  | 'refresh'
+  | 'verify'
+  | 'revoke by token'
+  | 'revoke by refresh token'
+  | 'read'
+  | 'delete'
+  | 'list'
+  | 'delete of user'
+  | 'metrics';
+
+/** Where all objects are. */
+export const PLACE = { product: 'my-app', env: 'prd' };
+
+/** `status`, and the problem's code, its reason or the verdict, as far as there is one. */
+export function expected({ credential, permissions, scope, endpoint, object }: Cell): string {
+  if (!credential.good) return '401 unauthenticated';
+  if (!permissions.includes(endpoint.permission)) return '403 forbidden';
+  const within =
+    (scope.product ?? PLACE.product) === PLACE.product && (scope.env ?? PLACE.env) === PLACE.env;
+  switch (endpoint.does) {
+    // Speaks of no product.
+    case 'metrics':
+      return '200';
+    // A token from outside the scope is what garbage is: no token at all.
+    case 'verify':
+      if (!within || object === 'absent') return '200 invalid';
+      return object === 'live' ? '200 valid' : '200 ended';
+    case 'refresh':
+      if (!within || object === 'absent') return '400 invalid_refresh_token invalid';
+      return object === 'live' ? '200' : '400 invalid_refresh_token ended';
+    case 'revoke by token':
+      return within && object !== 'absent' ? '204' : '400 invalid_request';
+    case 'revoke by refresh token':
+      return within && object !== 'absent' ? '204' : '400 invalid_refresh_token invalid';
+  }
+  // The rest name their place, which the scope must cover whether or not anything is there.
+  if (!within) return '403 forbidden';
+  switch (endpoint.does) {
+    case 'start':
+      return '201';
+    case 'delete':
+      return '204';
+    case 'read':
+      return object === 'live' ? '200' : '404 session_not_found';
+    default:
+      return '200';
+  }
+}
