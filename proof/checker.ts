@@ -120,9 +120,15 @@ function toLife(operations: readonly Operation[], history: History): Life {
 function mayBeReuse(life: Life, presented: string, endedMs: number, history: History): boolean {
   if (generationsBehind(life, presented, ({ bornMs }) => bornMs <= endedMs) >= 2) return true;
   const successor = [...life.parents].find(([, parent]) => parent === presented)?.[0];
-  const iat = successor === undefined ? undefined : life.known.get(successor)?.iat;
-  return iat !== undefined && endedMs >= iat * SECOND_MS + history.retryWindowMs;
+  const pair = successor === undefined ? undefined : life.known.get(successor);
+  return pair !== undefined && endedMs >= pair.iat * SECOND_MS + windowMs(pair, history);
 }
+
+/** The retry window of the rotation that made a pair: as configured, and a third of the life of its token at most. */
+const windowMs = (
+  { iat, exp }: Pick<KnownPair, 'iat' | 'exp'>,
+  { retryWindowMs }: Pick<History, 'retryWindowMs'>,
+): number => Math.min(retryWindowMs, ((exp - iat) * SECOND_MS) / 3);
 
 type Rule = (life: Life, history: History) => readonly Violation[];
 
@@ -180,7 +186,7 @@ const oldIsRefused: Rule = (life) =>
   });
 
 /** The retry window ends when it should (I5): no replay comes after it, and none moves the moment it is counted from. */
-const windowIsKept: Rule = ({ operations }, { retryWindowMs }) => {
+const windowIsKept: Rule = ({ operations }, history) => {
   const rotatedAt = new Map<string, number>();
   for (const { returned, replayed } of operations) {
     if (returned === undefined || replayed) continue;
@@ -189,7 +195,7 @@ const windowIsKept: Rule = ({ operations }, { retryWindowMs }) => {
   return operations.flatMap((operation) => {
     const { replayed, returned, startedMs } = operation;
     if (!replayed || returned === undefined) return [];
-    const endsMs = (returned.iat + 1) * SECOND_MS + retryWindowMs;
+    const endsMs = (returned.iat + 1) * SECOND_MS + windowMs(returned, history);
     if (startedMs > endsMs) return [say('I5', operation, 'replayed after the window')];
     return returned.iat > (rotatedAt.get(returned.jti) ?? returned.iat)
       ? [say('I5', operation, 'a replay moved the window')]
