@@ -144,7 +144,9 @@ async function attack(
     await run(Array.from({ length: size }, () => source.cases.next().value));
     sent += size;
     source.sent += size;
-    maxLoopDelaySeconds = Math.max(maxLoopDelaySeconds, await loopDelay(target));
+    const late = await loopDelay(target);
+    maxLoopDelaySeconds = Math.max(maxLoopDelaySeconds, late);
+    if (late > 0.2) console.error(`late by ${late} s after ${sent} requests, ${source.weight}`);
     if (target.ended() !== undefined) throw new Error(`the service ended: ${target.ended()}`);
     if (sent % 10_000 < size && requests > 10_000) console.error(`${sent} requests sent`);
   }

@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import type { Operation } from './contract.ts';
 import type { Mutation } from './fuzz-class.ts';
 import { isRefusal, judge, readBackFaults } from './oracle.ts';
-import { toBytes } from './request.ts';
+import { type Header, toBytes } from './request.ts';
 import { changedKeys, readState, restoreState, type StoreState } from './store-state.ts';
 import type { Answer, Wires } from './wire.ts';
 
@@ -46,26 +46,39 @@ async function send(cases: readonly Case[], { wires }: GroupDeps): Promise<Answe
   return answers;
 }
 
-/** Reads at its Location what was made, and compares. */
+/** Reads what was made at its Location, and compares. Undefined if it is gone. */
 async function readBack(
   one: Case,
-  answer: Answer,
+  location: string,
   { wires, rootKey }: GroupDeps,
+): Promise<string[] | undefined> {
+  const headers: Header[] = [
+    ['host', 'fuzz'],
+    ['authorization', `Bearer ${rootKey}`],
+  ];
+  const bytes = toBytes({ method: 'GET', target: location, headers });
+  const [read] = await wires.sendAll([{ bytes, method: 'GET' }]);
+  if (read?.status === 404) return undefined;
+  if (read?.status !== 200) return [`what was accepted is ${read?.status} at its Location`];
+  const sent: unknown = JSON.parse(one.mutation.draft.body?.toString() ?? 'null');
+  return readBackFaults(sent, JSON.parse(read.body));
+}
+
+async function createdFaults(
+  one: Case,
+  answer: Answer,
+  before: StoreState,
+  deps: GroupDeps,
 ): Promise<string[]> {
   const location = answer.headers.get('location');
   if (answer.status !== 201 || location === undefined) return [];
-  const sent: unknown = JSON.parse(one.mutation.draft.body?.toString() ?? 'null');
-  const bytes = toBytes({
-    method: 'GET',
-    target: location,
-    headers: [
-      ['host', 'fuzz'],
-      ['authorization', `Bearer ${rootKey}`],
-    ],
-  });
-  const [read] = await wires.sendAll([{ bytes, method: 'GET' }]);
-  if (read?.status !== 200) return [`what was accepted is ${read?.status} at its Location`];
-  return readBackFaults(sent, JSON.parse(read.body));
+  const faults = await readBack(one, location, deps);
+  if (faults !== undefined) return faults;
+  // Another request of the group may have removed it: once more, alone.
+  await restoreState(deps.redis, before);
+  const [again] = await send([one], deps);
+  const there = again?.headers.get('location') ?? location;
+  return (await readBack(one, there, deps)) ?? ['what was accepted is not at its Location'];
 }
 
 /** Those cases alone, from the same beginning: which of them change a key without saying so. Until none of them is accepted. */
@@ -101,11 +114,9 @@ export async function runGroup(
       answers[at] as Answer,
     ),
   );
-  await Promise.all(
-    cases.map(async (each, at) => {
-      faults[at]?.push(...(await readBack(each, answers[at] as Answer, deps)));
-    }),
-  );
+  for (const [at, each] of cases.entries()) {
+    faults[at]?.push(...(await createdFaults(each, answers[at] as Answer, before, deps)));
+  }
   if (changedKeys(before, after).length > 0) {
     const quiet = cases.filter((each, at) => saysNothingChanged(each, answers[at] as Answer));
     const all = quiet.length === cases.length;

@@ -46,8 +46,8 @@ export function createLedger(classes: readonly string[]): Ledger {
       });
     },
     find(one) {
-      const row = rowOf(one.class);
-      rows.set(one.class, { ...row, findings: row.findings + 1 });
+      const row = rows.get(one.class);
+      if (row) rows.set(one.class, { ...row, findings: row.findings + 1 });
       const key = JSON.stringify([one.class, one.operation, one.what]);
       const before = found.get(key);
       const shorter =

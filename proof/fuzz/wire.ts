@@ -54,7 +54,8 @@ function createLine(port: number): Wire {
       let received: Buffer = Buffer.alloc(0);
       const settle = (answer: Omit<Answer, 'milliseconds'>, keep: boolean): void => {
         clearTimeout(timer);
-        used.removeAllListeners('data').removeAllListeners('close');
+        used.removeAllListeners('data').removeAllListeners('close').removeAllListeners('error');
+        used.on('error', () => undefined);
         if (!keep) {
           used.destroy();
           socket = undefined;
@@ -91,8 +92,12 @@ export interface Wires {
 
 export function createWires(port: number, count = 16): Wires {
   const lines = Array.from({ length: count }, () => createLine(port));
+  let busy = false;
   return {
     async sendAll(requests) {
+      // A line takes one request at a time: answers would get mixed up.
+      if (busy) throw new Error('the wires are busy');
+      busy = true;
       const answers: Answer[] = [];
       let next = 0;
       const work = async (line: Wire): Promise<void> => {
@@ -102,6 +107,7 @@ export function createWires(port: number, count = 16): Wires {
         }
       };
       await Promise.all(lines.map(work));
+      busy = false;
       return answers;
     },
     close: () => {
