@@ -66,7 +66,7 @@ const bomb = ({ random }: Tools): string => {
   const keys = Array.from({ length: count }, (_, at) => `"k${at}":0`).join(',');
   return random.pick([
     '['.repeat(depth) + ']'.repeat(depth),
-    '{"a":'.repeat(depth) + '1' + '}'.repeat(depth),
+    `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`,
     '['.repeat(depth * 3),
     `{${keys}}`,
     `{"a":${'{"b":['.repeat(depth)}${']}'.repeat(depth)}}`,

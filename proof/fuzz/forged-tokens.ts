@@ -22,20 +22,19 @@ const HEADERS: readonly Head[] = [
   ...[{ cty: 'JWT' }, { enc: 'A256GCM' }, { epk: {} }, { p2c: 1e9 }],
 ];
 
+/** Of another service on the same ring, or for somebody else: of the right shape, so that our own key may have signed them. */
 const OTHER_CLAIMS: readonly Head[] = [
   ...[{ iss: 'https://example.com' }, { iss: 'http://localhost:3000/' }, { iss: undefined }],
-  ...[{ iss: ['http://localhost:3000'] }, { iss: null }],
-  ...[{ aud: ['other/prd', 'other/prd/user-session'] }, { aud: ['my-app/prd'] }, { aud: '*' }],
-  ...[
-    { aud: [] },
-    { aud: undefined },
-    { aud: 'my-app/prd' },
-    { aud: ['my-app/dev', 'my-app/prd/x'] },
-  ],
-  ...[{ product: 'other' }, { env: 'dev' }, { tag: 'support-chat' }, { product: ['my-app'] }],
+  ...[{ iss: '' }, { aud: ['my-app/prd'] }, { aud: [] }, { aud: 'my-app/prd' }, { aud: '*' }],
+  ...[{ aud: ['other/prd', 'other/prd/user-session'] }, { aud: ['my-app/dev', 'my-app/prd/x'] }],
+  ...[{ product: 'other' }, { env: 'dev' }, { tag: 'support-chat' }, { product: '{*}' }],
+];
+
+/** Of a shape that this service never signs: only a stranger does. */
+const ODD_CLAIMS: readonly Head[] = [
   ...[{ sid: undefined }, { sid: 1 }, { sid: '__proto__' }, { sid: {} }, { sid: '../..' }],
-  ...[{ product: '{*}' }, { sub: undefined }, { exp: undefined }, { exp: 'never' }, { exp: 1e300 }],
-  ...[{ iat: 'x' }, { nbf: 99999999999 }, { exp: null }],
+  ...[{ product: ['my-app'] }, { sub: undefined }, { exp: undefined }, { exp: 'never' }],
+  ...[{ exp: 1e300 }, { exp: null }, { iat: 'x' }, { nbf: 99999999999 }, { aud: undefined }],
 ];
 
 async function sign(head: Head, claims: Head, key: CryptoKey | KeyObject | Uint8Array) {
@@ -126,6 +125,9 @@ export async function forgeTokens(fixtures: Fixtures): Promise<string[]> {
     sign({ ...head, jwk: strangerJwk }, claims, stranger.privateKey),
     sign({ ...head, jwk: strangerJwk, kid: undefined }, claims, stranger.privateKey),
     ...OTHER_CLAIMS.map((change) => sign(head, { ...claims, ...change }, signingKey)),
+    ...[...OTHER_CLAIMS, ...ODD_CLAIMS].map((change) =>
+      sign(head, { ...claims, ...change }, stranger.privateKey),
+    ),
   ]);
   return [...none, ...respelled, ...signed].filter((each) => each !== pair.token);
 }

@@ -2,6 +2,7 @@
 
 import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
+import { basesOf } from '../../proof/fuzz/bases.ts';
 import { fuzz } from '../../proof/fuzz/fuzz.ts';
 import { type Case, runGroup } from '../../proof/fuzz/group.ts';
 import { judge, readBackFaults } from '../../proof/fuzz/oracle.ts';
@@ -124,4 +125,14 @@ describe('the judgement', () => {
       await server.stop();
     }
   });
+});
+
+test('an operation for which no valid request can be made is not passed over', () => {
+  const pattern = '^[0-9]{3}$';
+  const parameter = { in: 'path', name: 'id', required: true, schema: { type: 'string', pattern } };
+  const needs = (one: object) => () =>
+    basesOf({ ...operation, parameters: [{ ...parameter, ...one } as never] }, new Map());
+  expect(needs({})).toThrow('no good value is known for id');
+  expect(needs({ in: 'header' })).toThrow('no base for a parameter in header');
+  expect(needs({ example: '123' })()).toHaveLength(1);
 });
