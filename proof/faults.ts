@@ -4,9 +4,10 @@ import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createCrowd } from '../test/support/crowd.ts';
 import { until, withRedis } from '../test/support/redis-client.ts';
 import type { RedisServer } from '../test/support/redis-server.ts';
-import { isPrimary, type World } from './worlds.ts';
+import { isPrimary, type Store, type World } from './worlds.ts';
 
 /** `holdMs`: how long a fault that can last does. */
 export type Fault = (world: World, holdMs: number) => Promise<void>;
@@ -183,6 +184,38 @@ export const primaryDemoted: Fault = async (world) => {
   await withRedis(replica.port, (redis) => redis.call('CLUSTER', 'FAILOVER'));
   await until('the replica is promoted', FAILOVER_MS, world.failedOver);
   await until('the old primary follows', FAILOVER_MS, async () => !(await isPrimary(old)));
+};
+
+/** As many as a user may have. */
+const CROWD_OF_ONE = 10_000;
+
+/** The long form has ten of them, 100,000 sessions of one tag. */
+const crowdedUsers = (holdMs: number): number => Math.min(10, Math.ceil(holdMs / 1000));
+
+/** Fills the store before anything else happens. */
+export const crowdGathers = ({ servers }: Store, holdMs: number): Promise<void> =>
+  createCrowd(servers[0]?.url ?? '', crowdedUsers(holdMs) * CROWD_OF_ONE, CROWD_OF_ONE);
+
+/** Lists the sessions of each user of the crowd, and revokes them all with one call. */
+export const crowdLeaves: Fault = async (world, holdMs) => {
+  const users = crowdedUsers(holdMs);
+  for (let user = 0; user < users; user++) {
+    const service = world.services[user % 2 === 0 ? 0 : 1];
+    const startedMs = performance.now();
+    const page = await service.call(
+      `/sessions/my-app/prd/user-session?userId=user_${user}&limit=100`,
+    );
+    const answer = await service.call(
+      `/users/my-app/prd/user_${user}/sessions`,
+      undefined,
+      'DELETE',
+    );
+    const { revoked } = (await answer.json()) as { revoked?: number };
+    const tookMs = Math.round(performance.now() - startedMs);
+    if (page.status !== 200 || revoked !== CROWD_OF_ONE || tookMs > 2000) {
+      throw new Error(`listing ${page.status}, revoked ${revoked} of a crowd in ${tookMs} ms`);
+    }
+  }
 };
 
 const SLOTS_MOVED = 30;

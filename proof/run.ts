@@ -157,6 +157,7 @@ async function withinMs(ms: number, count: () => Promise<number>): Promise<numbe
 export async function run(scenario: Scenario, options: RunOptions): Promise<RunResult> {
   const store = await scenario.store();
   try {
+    await scenario.prepare?.(store, options.holdMs);
     const world = await startWorld(store, scenario.env ?? {}, await scenario.own?.());
     try {
       return await live(world, scenario, options);

@@ -12,6 +12,8 @@ export interface Scenario {
   /** The durability mode, by the names of docs/durability.md. */
   readonly durability: string;
   readonly store: () => Promise<Store>;
+  /** What is in the store before the service starts. */
+  readonly prepare?: (store: Store, holdMs: number) => Promise<void>;
   readonly fault: faults.Fault;
   readonly env?: Env;
   /** What each of the two processes has for itself. */
@@ -83,6 +85,12 @@ export const scenarios: readonly Scenario[] = [
     durability: 'everysec',
     store: () => singleRedis({ extraArgs: ['--enable-protected-configs', 'yes'] }),
     fault: faults.snapshotsFail,
+  },
+  {
+    ...aof,
+    name: 'crowds of one user and one tag',
+    prepare: faults.crowdGathers,
+    fault: faults.crowdLeaves,
   },
   {
     name: 'restored from an older copy',

@@ -107,8 +107,8 @@ export const variants: readonly Variant[] = [
     changes: [
       {
         file: SCRIPTS,
-        find: "local removed = redis.call('UNLINK', KEYS[1])",
-        put: "local removed = redis.call('EXISTS', KEYS[1])\nif removed == 1 then redis.call('SET', KEYS[1], '', 'KEEPTTL') end",
+        find: "local removed = redis.call('UNLINK', unpack(KEYS, 3))",
+        put: "local removed = redis.call('EXISTS', KEYS[3])\nif removed == 1 then redis.call('SET', KEYS[3], '', 'KEEPTTL') end",
       },
       {
         file: REDIS_STORE,

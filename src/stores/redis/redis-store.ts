@@ -69,6 +69,18 @@ async function readAll(
   return readings.flatMap(({ session }) => session ?? []);
 }
 
+type NonEmpty<T> = [T, ...T[]];
+
+function byTag<T extends { readonly tag: string }>(all: readonly T[]): NonEmpty<T>[] {
+  const groups = new Map<string, NonEmpty<T>>();
+  for (const each of all) {
+    const group = groups.get(each.tag);
+    if (group === undefined) groups.set(each.tag, [each]);
+    else group.push(each);
+  }
+  return [...groups.values()];
+}
+
 export function createRedisStore(options: RedisStoreOptions): RedisStore {
   const { target, waitReplicas, monotonicMs, observe, onTrouble } = options;
   const client = connectRedis(target, onTrouble);
@@ -87,10 +99,14 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
     acknowledgedReplicas: waitReplicas,
   };
 
-  const removal = (at: Locator & UserRef): ScriptCall => ({
-    keys: keysOf(at),
-    args: [at.sessionId, userMember(at)],
-  });
+  /** The removal of sessions of one user and one tag. */
+  const removal = (all: Readonly<NonEmpty<Locator & UserRef>>): ScriptCall => {
+    const [, tagIndex, userIndex] = keysOf(all[0]);
+    return {
+      keys: [tagIndex, userIndex, ...all.map(sessionKey)],
+      args: [...all.map(({ sessionId }) => sessionId), ...all.map(userMember)],
+    };
+  };
 
   const confirmBeside = async (key: string): Promise<void> => {
     if (waitReplicas > 0) await runDurably('fence', { keys: [fenceKeyBeside(key)] });
@@ -138,7 +154,7 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       return String(reply) as 'replaced' | 'stale';
     },
     async remove(session) {
-      const [removed] = await runDurably('remove', removal(session));
+      const [removed] = await runDurably('remove', removal([session]));
       return Number(removed) === 1;
     },
     confirm: (locator) => confirmBeside(sessionKey(locator)),
@@ -174,8 +190,10 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       // The call before may have removed them all and died before it learned whether that was safe.
       if (ending.length === 0) await confirmBeside(userKey(user));
       for (let done = 0; done < ending.length; done += REMOVE_AT_ONCE) {
-        const group = ending.slice(done, done + REMOVE_AT_ONCE);
-        await runDurably('remove', ...group.map((at) => removal({ ...at, userId: user.userId })));
+        const group = ending
+          .slice(done, done + REMOVE_AT_ONCE)
+          .map((at) => ({ ...at, userId: user.userId }));
+        await runDurably('remove', ...byTag(group).map(removal));
       }
       return ending.length;
     },

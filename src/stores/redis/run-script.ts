@@ -53,13 +53,13 @@ async function callScript(
   const method = (client as unknown as Custom)[`${scriptMethod(name)}Buffer`];
   if (method === undefined) throw new TypeError(`script ${name} is not defined`);
   try {
-    return await method.call(client, ...keys, ...args);
+    return await method.call(client, keys.length, ...keys, ...args);
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-    const { lua, numberOfKeys } = scripts[name];
+    const { lua } = scripts[name];
     // Not by `callBuffer`, which cannot be auto-pipelined (ioredis 6.0 then throws where nobody can catch it).
     return client.sendCommand(
-      new Command('eval', [lua, numberOfKeys, ...keys, ...args], { replyEncoding: null }),
+      new Command('eval', [lua, keys.length, ...keys, ...args], { replyEncoding: null }),
     );
   }
 }
@@ -81,10 +81,10 @@ async function callAndWait(
   name: ScriptName,
   calls: readonly ScriptCall[],
 ): Promise<unknown[]> {
-  const { lua, numberOfKeys } = scripts[name];
+  const { lua } = scripts[name];
   const pipeline = client.pipeline();
   for (const { keys, args = [] } of calls) {
-    pipeline.callBuffer('eval', [lua, numberOfKeys, ...keys, ...args]);
+    pipeline.callBuffer('eval', [lua, keys.length, ...keys, ...args]);
   }
   const fence = fenceKeyBeside(calls[0]?.keys[0] ?? '');
   pipeline.callBuffer('eval', [scripts.fence.lua, 1, fence]).call('wait', [replicas, WAIT_MS]);

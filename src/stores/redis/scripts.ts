@@ -30,9 +30,9 @@ local function add(index, score, member)
   redis.call('ZADD', index, score, member)
   expire_with_last(index)
 end
-local function remove(index, member)
+local function remove(index, members)
   trim(index)
-  if redis.call('ZREM', index, member) == 1 then expire_with_last(index) end
+  if redis.call('ZREM', index, unpack(members)) > 0 then expire_with_last(index) end
 end
 `;
 
@@ -64,12 +64,13 @@ add(KEYS[3], ARGV[2], ARGV[4])
 return 'replaced'
 `;
 
-/** KEYS as above. ARGV tag member, user member. */
+/** KEYS tag index, user index, sessions of this tag and user. ARGV tag member of each, user member of each. Answers how many were there. */
 const REMOVE = `#!lua flags=allow-oom
 ${NOW}${TIDY}
-local removed = redis.call('UNLINK', KEYS[1])
-remove(KEYS[2], ARGV[1])
-remove(KEYS[3], ARGV[2])
+local count = #KEYS - 2
+local removed = redis.call('UNLINK', unpack(KEYS, 3))
+remove(KEYS[1], {unpack(ARGV, 1, count)})
+remove(KEYS[2], {unpack(ARGV, count + 1)})
 return removed
 `;
 
@@ -104,13 +105,13 @@ return 1
 `;
 
 export const scripts = {
-  create: { lua: CREATE, numberOfKeys: 3 },
-  replace: { lua: REPLACE, numberOfKeys: 3 },
-  remove: { lua: REMOVE, numberOfKeys: 3 },
-  read: { lua: READ, numberOfKeys: 1 },
-  slice: { lua: SLICE, numberOfKeys: 1 },
-  swap: { lua: SWAP, numberOfKeys: 1 },
-  fence: { lua: FENCE, numberOfKeys: 1 },
+  create: { lua: CREATE },
+  replace: { lua: REPLACE },
+  remove: { lua: REMOVE },
+  read: { lua: READ },
+  slice: { lua: SLICE },
+  swap: { lua: SWAP },
+  fence: { lua: FENCE },
 } as const;
 
 export type ScriptName = keyof typeof scripts;
