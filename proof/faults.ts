@@ -201,10 +201,10 @@ export const crowdLeaves: Fault = async (world, holdMs) => {
   const users = crowdedUsers(holdMs);
   for (let user = 0; user < users; user++) {
     const service = world.services[user % 2 === 0 ? 0 : 1];
-    const startedMs = performance.now();
     const page = await service.call(
       `/sessions/my-app/prd/user-session?userId=user_${user}&limit=100`,
     );
+    const startedMs = performance.now();
     const answer = await service.call(
       `/users/my-app/prd/user_${user}/sessions`,
       undefined,

@@ -52,9 +52,13 @@ export async function locateUser(
   runner: ScriptRunner,
   user: Omit<UserRemoval, 'except'>,
 ): Promise<readonly Locator[]> {
-  const entries = await readIndex(runner, userKey(user), 0, 0, -1);
-  return entries
-    .map(({ member }) => ({ product: user.product, env: user.env, ...parseUserMember(member) }))
+  const members = (await runner.run('members', [userKey(user)])) as Buffer[];
+  return members
+    .map((member) => ({
+      product: user.product,
+      env: user.env,
+      ...parseUserMember(member.toString()),
+    }))
     .filter(({ tag }) => user.tag === undefined || tag === user.tag)
     .sort((a, b) => (a.sessionId < b.sessionId ? 1 : -1));
 }

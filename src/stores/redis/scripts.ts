@@ -80,12 +80,18 @@ local t = redis.call('TIME')
 return {t[1], t[2], redis.call('GET', KEYS[1])}
 `;
 
-/** KEYS an index. ARGV lowest score, offset, count. Answers members and scores of live entries in order. */
+/** KEYS an index. ARGV lowest score, offset, count. Answers members and scores of live entries in order of score. */
 const SLICE = `#!lua flags=allow-oom
 ${NOW}
 local from = '(' .. ms(now)
 if tonumber(ARGV[1]) > now then from = ARGV[1] end
 return redis.call('ZRANGE', KEYS[1], from, '+inf', 'BYSCORE', 'LIMIT', ARGV[2], ARGV[3], 'WITHSCORES')
+`;
+
+/** KEYS an index. Answers the members of all live entries; without scores, which would cost as much again. */
+const MEMBERS = `#!lua flags=allow-oom
+${NOW}
+return redis.call('ZRANGE', KEYS[1], '(' .. ms(now), '+inf', 'BYSCORE')
 `;
 
 /** KEYS a value. ARGV what is there ('' for nothing), what is to be there. */
@@ -110,6 +116,7 @@ export const scripts = {
   remove: { lua: REMOVE },
   read: { lua: READ },
   slice: { lua: SLICE },
+  members: { lua: MEMBERS },
   swap: { lua: SWAP },
   fence: { lua: FENCE },
 } as const;
