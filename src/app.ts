@@ -27,6 +27,7 @@ import { docsRoutes } from './http/routes/docs.ts';
 import { metricsRoutes } from './http/routes/metrics.ts';
 import { type Lifecycle, probeRoutes } from './http/routes/probes.ts';
 import { sessionRoutes } from './http/routes/sessions.ts';
+import { statsRoutes } from './http/routes/stats.ts';
 import { userRoutes } from './http/routes/users.ts';
 import { wellKnownRoutes } from './http/routes/well-known.ts';
 import { problemSchema } from './http/schemas.ts';
@@ -45,6 +46,8 @@ export interface AppDeps {
   /** Draws the id of a request, a UUID. */
   readonly newRequestId: () => string;
   readonly detailsMaxBytes: number;
+  /** Mean delay of the event loop over a second beyond which requests are shed. */
+  readonly maxLoopDelayMs: number;
   readonly trustProxy: readonly string[];
   /** Whether to serve /docs and /openapi.json. */
   readonly docs: boolean;
@@ -76,17 +79,24 @@ function guardAll(app: FastifyInstance, lifecycle: Readonly<Lifecycle>): void {
 
 /** The protected scope: a route needs an API key because it stands here. */
 const guardedRoutes =
-  ({ sessions, metrics, authenticate, detailsMaxBytes }: AppDeps): FastifyPluginAsync =>
+  ({
+    sessions,
+    metrics,
+    authenticate,
+    detailsMaxBytes,
+    maxLoopDelayMs,
+  }: AppDeps): FastifyPluginAsync =>
   async (guarded) => {
     guarded.addHook('onRequest', (_request, reply, done) => {
       reply.header('cache-control', 'no-store');
       done();
     });
     guarded.addHook('onRequest', requireCaller(authenticate));
-    await shedLoad(guarded);
+    await shedLoad(guarded, maxLoopDelayMs);
     speakJson(guarded);
     await guarded.register(sessionRoutes({ sessions, detailsMaxBytes }));
     await guarded.register(userRoutes({ sessions }));
+    await guarded.register(statsRoutes({ sessions }));
     await guarded.register(metricsRoutes({ metrics }));
   };
 

@@ -103,6 +103,12 @@ export const settingsSchema = Type.Object({
     default: 8192,
     description: 'Size of `details` as JSON.',
   }),
+  USER_RETENTION_DAYS: Type.Integer({
+    minimum: 1,
+    maximum: 3650,
+    default: 30,
+    description: 'How long a user is remembered after its last session has ended.',
+  }),
   MEMORY_MAX_SESSIONS: Type.Integer({
     minimum: 1,
     maximum: 100000000,

@@ -12,6 +12,9 @@ const eventLevels = {
   session_refresh_reused: 'warn',
   session_rotation_recovered: 'warn',
   session_revoked: 'info',
+  session_evicted: 'info',
+  session_details_changed: 'debug',
+  user_erased: 'info',
   user_sessions_revoked: 'info',
   signing_key_added: 'info',
 } as const satisfies Record<SessionEventName, string>;

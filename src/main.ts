@@ -14,7 +14,8 @@ import { authenticateConfigured, PERMISSIONS } from './http/caller.ts';
 import { createLogger } from './http/logger.ts';
 import { createMetrics, type Metrics } from './http/metrics.ts';
 import type { Lifecycle } from './http/routes/probes.ts';
-import { systemClock, systemRandom } from './sessions/ambient.ts';
+import { systemClock, systemPause, systemRandom } from './sessions/ambient.ts';
+import { detailsFaults } from './sessions/details-rules.ts';
 import { createSealer } from './sessions/sealing.ts';
 import { createSessionService } from './sessions/session-service.ts';
 import type { SessionStore } from './sessions/session-store.ts';
@@ -27,6 +28,8 @@ import { createRedisStore, type RedisStore } from './stores/redis/redis-store.ts
 const ROOT_KEY_FILE = '.session-mint/root-api-key';
 /** In production, how long readiness says no before the port closes, so that load balancers notice. */
 const NOTICE_MS = 1_000;
+const MAX_LOOP_DELAY_MS = 1_000;
+const DAY_MS = 24 * 3600 * 1000;
 
 function fail(problem: string): never {
   process.stderr.write(`session-mint cannot start.\n${problem}\n`);
@@ -62,12 +65,14 @@ function openStore(config: Config, logger: Logger, metrics: Metrics): OpenedStor
     const store = createMemoryStore({
       nowMs: systemClock.wallMs,
       maxSessions: config.settings.MEMORY_MAX_SESSIONS,
+      userRetentionMs: config.settings.USER_RETENTION_DAYS * DAY_MS,
     });
     return { store, inspect: async () => undefined };
   }
   const store = createRedisStore({
     target: config.redis,
     waitReplicas: config.settings.REDIS_WAIT_REPLICAS,
+    userRetentionMs: config.settings.USER_RETENTION_DAYS * DAY_MS,
     monotonicMs: systemClock.monotonicMs,
     observe: metrics.observeStore,
     onTrouble: warnOfChanges(logger),
@@ -135,6 +140,8 @@ async function start(config: Config): Promise<void> {
     issuer: settings.ISSUER,
     policy: config.policy,
     maxSessionsPerUser: settings.MAX_SESSIONS_PER_USER,
+    judgeDetails: (details) => detailsFaults(details, settings.DETAILS_MAX_BYTES),
+    pause: systemPause,
   });
   const rootKey = rootKeyOf(config);
   const app = await buildApp({
@@ -147,6 +154,7 @@ async function start(config: Config): Promise<void> {
     logger,
     newRequestId: randomUUID,
     detailsMaxBytes: settings.DETAILS_MAX_BYTES,
+    maxLoopDelayMs: MAX_LOOP_DELAY_MS,
     trustProxy: config.trustProxy,
     docs: config.docs,
   });

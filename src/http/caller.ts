@@ -26,6 +26,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** What a caller needs to use the route. */
     permission?: Permission;
+    /** Media types of a body besides application/json. */
+    mediaTypes?: readonly string[];
   }
 }
 

@@ -29,6 +29,21 @@ const refusals: RefusalTranslation = {
   invalid_cursor: () => faultAt('/query/cursor', 'is not a cursor of this list'),
   session_not_found: () =>
     new ProblemError('session_not_found', 'There is no such session, or it has ended.'),
+  user_not_found: () =>
+    new ProblemError('user_not_found', 'There is no such user, or it was erased or forgotten.'),
+  precondition_failed: () =>
+    new ProblemError('precondition_failed', 'Read it again, and change what is there now.'),
+  invalid_details: ({ faults }) =>
+    new ProblemError('invalid_request', 'The details would not be as they must be.', {
+      errors: faults.map(({ pointer, detail }) => ({ pointer: `/data/details${pointer}`, detail })),
+    }),
+  idempotency_key_reused: () =>
+    new ProblemError('idempotency_key_reused', 'Use a new key for each session.'),
+  idempotency_key_expired: () =>
+    new ProblemError(
+      'idempotency_key_expired',
+      'The session of this key was refreshed or has ended, or its first token has expired.',
+    ),
   session_limit_reached: () =>
     new ProblemError(
       'session_limit_reached',

@@ -8,19 +8,22 @@ import { noQuery } from './schemas.ts';
 
 const MEDIA_TYPES = ['application/json', 'application/problem+json', 'text/plain'];
 
-/** Exactly application/json, alone or with the charset it has anyway (RFC 8259). */
-const JSON_TYPE = /^application\/json(\s*;\s*charset="?utf-8"?)?$/i;
+/** Exactly one of these, alone or with the charset it has anyway (RFC 8259). */
+const JSON_TYPE = /^(application\/(?:merge-patch\+)?json)(?:\s*;\s*charset="?utf-8"?)?$/i;
 
 const unsupported = (detail: string) => new ProblemError('unsupported_media_type', detail);
 
 /** Why this request cannot be read or answered as JSON. */
-function headerFault({ headers, raw }: FastifyRequest): ProblemError | undefined {
+function headerFault({ headers, raw, routeOptions }: FastifyRequest): ProblemError | undefined {
   const { accept, 'content-type': type, 'content-encoding': encoding } = headers;
   if (accept !== undefined && accept !== '*/*' && !new Negotiator(raw).mediaType(MEDIA_TYPES)) {
     return new ProblemError('not_acceptable', 'Accept application/json.');
   }
-  if (type !== undefined && !JSON_TYPE.test(type)) {
-    return unsupported('Send the body as application/json.');
+  if (type !== undefined) {
+    const accepted = ['application/json', ...(routeOptions.config.mediaTypes ?? [])];
+    if (!accepted.includes(JSON_TYPE.exec(type)?.[1]?.toLowerCase() ?? '')) {
+      return unsupported(`Send the body as ${accepted.at(-1)}.`);
+    }
   }
   return encoding === undefined || encoding === 'identity'
     ? undefined
@@ -31,7 +34,7 @@ function headerFault({ headers, raw }: FastifyRequest): ProblemError | undefined
 export function speakJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
-    'application/json',
+    ['application/json', 'application/merge-patch+json'],
     { parseAs: 'buffer' },
     async (_request: unknown, body: unknown) => body,
   );

@@ -4,17 +4,15 @@ import underPressure from '@fastify/under-pressure';
 import type { FastifyInstance } from 'fastify';
 import { ProblemError } from './problem.ts';
 
-/** Mean delay of the event loop over a second. */
-const MAX_LOOP_DELAY_MS = 1000;
 /** Authenticated requests under way at most; at about 200 µs each this is less than half a second of work. */
 const MAX_IN_FLIGHT = 2000;
 
 const overloaded = () => new ProblemError('overloaded', 'Send the request again in a moment.');
 
-/** Sheds load on all routes of this scope. */
-export async function shedLoad(app: FastifyInstance): Promise<void> {
+/** Sheds load on all routes of this scope. `maxLoopDelayMs`: mean delay of the event loop over a second. */
+export async function shedLoad(app: FastifyInstance, maxLoopDelayMs: number): Promise<void> {
   await app.register(underPressure, {
-    maxEventLoopDelay: MAX_LOOP_DELAY_MS,
+    maxEventLoopDelay: maxLoopDelayMs,
     pressureHandler: () => {
       throw overloaded();
     },

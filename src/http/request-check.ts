@@ -1,4 +1,4 @@
-// Owns the validation of requests: path, query and body judged together, every fault named at once, nothing coerced or dropped.
+// Owns the validation of requests: path, query, headers and body judged together, every fault named at once, nothing coerced or dropped.
 // (Fastify by itself stops at the first part.)
 
 import type { FastifyRequest, FastifySchema, preValidationHookHandler } from 'fastify';
@@ -98,6 +98,7 @@ const nameable = ({ pointer, detail }: FieldFault): FieldFault => ({
 export function createRequestCheck(schema: FastifySchema): preValidationHookHandler {
   const checkParams = compilePart(schema.params, '/path');
   const checkQuery = compilePart(schema.querystring, '/query');
+  const checkHeaders = compilePart(schema.headers, '/header');
   const checkBody = compilePart(schema.body, '');
 
   const readBody = (request: FastifyRequest): readonly FieldFault[] => {
@@ -117,6 +118,7 @@ export function createRequestCheck(schema: FastifySchema): preValidationHookHand
       ...checkParams(request.params),
       ...(schema.querystring === undefined ? [] : queryTextFaults(request.raw)),
       ...checkQuery(request.query),
+      ...checkHeaders(request.headers),
       ...readBody(request),
     ];
     if (faults.length === 0) return done();

@@ -1,9 +1,9 @@
 // Owns the shapes of requests and answers: validation, serialization and openapi.yaml are made from these.
 
 import Type from 'typebox';
+import { detailsFault } from '../sessions/details-rules.ts';
 import type { JsonObject } from '../sessions/session.ts';
 import { LABEL_PATTERN, USER_ID_PATTERN } from '../sessions/session.ts';
-import { detailsFault } from './details-rules.ts';
 import { PROBLEM_CODES, PROBLEM_KINDS, PROBLEM_MEDIA_TYPE, type ProblemCode } from './problem.ts';
 
 const label = (description: string, example: string) =>
@@ -43,6 +43,31 @@ const refreshToken = Type.String({
 });
 
 const closed = { additionalProperties: false } as const;
+
+const clientFacts = Type.Object(
+  {
+    ip: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 45,
+        description: 'Address of the user.',
+        examples: ['203.0.113.7'],
+      }),
+    ),
+    userAgent: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 512, examples: ['Mozilla/5.0'] }),
+    ),
+    device: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 128,
+        description: 'What the user would call it.',
+        examples: ["Jane's phone"],
+      }),
+    ),
+  },
+  { ...closed, description: "What is known of the user's device; kept, shown, never logged." },
+);
 
 const startExamples = [
   {
@@ -94,11 +119,41 @@ export const startBody = (detailsMaxBytes: number) =>
         },
         closed,
       ),
+      client: Type.Optional(clientFacts),
     },
     { ...closed, examples: startExamples },
   );
 
-export const refreshBody = Type.Object({ refreshToken }, closed);
+export const startHeaders = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      pattern: '^[!-~]{1,255}$',
+      description:
+        'A name for this start, drawn at random: sent again with the same body it gives the same session again.',
+      examples: ['"8e03978e-40d5-43e8-bc93-6894a57f9324"'],
+    }),
+  ),
+});
+
+export const refreshBody = Type.Object(
+  { refreshToken, client: Type.Optional(clientFacts) },
+  closed,
+);
+
+/** A JSON Merge Patch of the session as it is shown: only its details can be changed. */
+export const sessionPatch = Type.Object(
+  { data: Type.Object({ details: anyDetails }, closed) },
+  { ...closed, examples: [{ data: { details: { plan: 'enterprise', email: null } } }] },
+);
+
+export const ifMatchHeaders = Type.Object({
+  'if-match': Type.Optional(
+    Type.String({
+      description: 'The `ETag` of what is to be changed.',
+      examples: ['"q83vEjRWeJ"'],
+    }),
+  ),
+});
 
 export const verifyBody = Type.Object(
   {
@@ -123,18 +178,19 @@ export const userParams = Type.Object({ product, env, userId }, closed);
 /** Of every call that has no query of its own. */
 export const noQuery = Type.Object({}, closed);
 
-export const listQuery = Type.Object(
-  {
-    userId: Type.Optional(userId),
-    limit: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'Sessions on a page.' }),
-    ),
-    cursor: Type.Optional(
-      Type.String({ minLength: 1, description: '`nextCursor` of the page before.' }),
-    ),
-  },
-  closed,
-);
+const paging = {
+  limit: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'Entries on a page.' }),
+  ),
+  cursor: Type.Optional(
+    Type.String({ minLength: 1, description: '`nextCursor` of the page before.' }),
+  ),
+};
+
+export const listQuery = Type.Object({ userId: Type.Optional(userId), ...paging }, closed);
+export const usersQuery = Type.Object({ tag: Type.Optional(tag), ...paging }, closed);
+export const statsQuery = Type.Object({ tag: Type.Optional(tag) }, closed);
+export const partParams = Type.Object({ product, env }, closed);
 
 export const revokeUserQuery = Type.Object(
   {
@@ -155,6 +211,15 @@ export const tokenPair = Type.Object({
   sessionId,
   expiresAt: time('When the token expires.'),
   refreshExpiresAt: time('When the refresh token expires if it is not used.'),
+});
+
+export const startedPair = Type.Object({
+  ...tokenPair.properties,
+  evicted: Type.Optional(
+    Type.Array(sessionId, {
+      description: 'Only if there are any: sessions of the user that were ended to make room.',
+    }),
+  ),
 });
 
 const data = Type.Object({ userId, details: anyDetails });
@@ -186,16 +251,56 @@ export const sessionView = Type.Object({
   data,
   createdAt: time('When the session was started.'),
   refreshedAt: time('When it was last refreshed; when it was started if it never was.'),
+  lastSeenAt: time('When its user was last seen with it: at its start or a refresh.'),
   refreshCount: Type.Integer({ minimum: 0, description: 'How often it was refreshed.' }),
   expiresAt: time('When it ends if it is not refreshed.'),
   absoluteExpiresAt: time('When it ends however often it is refreshed.'),
+  client: Type.Optional(clientFacts),
 });
 
-export const sessionList = Type.Object({
-  sessions: Type.Array(sessionView),
-  nextCursor: Type.Optional(
-    Type.String({ description: 'Present if there may be more: the `cursor` of the next page.' }),
-  ),
+const nextCursor = Type.Optional(
+  Type.String({ description: 'Present if there may be more: the `cursor` of the next page.' }),
+);
+
+export const sessionList = Type.Object({ sessions: Type.Array(sessionView), nextCursor });
+
+const userSummary = {
+  userId,
+  firstSeenAt: time('Its first start.'),
+  lastSeenAt: time('Its last start or refresh.'),
+  activeSessions: Type.Integer({ minimum: 0, description: 'Live sessions.' }),
+};
+
+export const userList = Type.Object({
+  users: Type.Array(Type.Object(userSummary)),
+  nextCursor,
+});
+
+export const userView = Type.Object({
+  ...userSummary,
+  totalSessions: Type.Integer({
+    minimum: 0,
+    description: 'Sessions started, ended ones included.',
+  }),
+  sessions: Type.Array(sessionView, { description: 'Its live sessions, newest first.' }),
+  nextCursor,
+});
+
+const number = (description: string) => Type.Integer({ minimum: 0, description });
+
+export const statsView = Type.Object({
+  totalUsers: number('Users that are kept: active, inactive and expired ones.'),
+  activeUsers: number('Users with a live session.'),
+  inactiveUsers: number('Users without one whose last session was ended: revoked or evicted.'),
+  expiredUsers: number('Users without one whose last session ran out.'),
+  newUsersToday: number('Kept users first seen since 00:00 UTC.'),
+  newUsersThisWeek: number('Kept users first seen since Monday, 00:00 UTC.'),
+  totalSessions: number('Sessions that the kept users have started.'),
+  activeSessions: number('Live sessions.'),
+  averageSessionsPerUser: Type.Number({
+    minimum: 0,
+    description: '`totalSessions` divided by `totalUsers`; 0 without users.',
+  }),
 });
 
 export const revokedCount = Type.Object({

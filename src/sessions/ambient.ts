@@ -1,6 +1,7 @@
 // Owns the only doors to time and randomness: everything else receives them, so that a test can move the one and fix the other.
 
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Clock {
   /** Milliseconds since an arbitrary moment; never jumps, whatever happens to the machine's calendar. */
@@ -16,6 +17,9 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   wallMs: () => Date.now(),
 };
+
+/** Resolves after `ms` milliseconds. */
+export const systemPause = (ms: number): Promise<void> => sleep(ms);
 
 const POOL_BYTES = 8192;
 let pool = Buffer.alloc(0);

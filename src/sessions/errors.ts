@@ -2,11 +2,22 @@
 
 export type RefusalReason = 'invalid' | 'ended' | 'reused';
 
+/** What is wrong with details; `pointer` is a JSON pointer into them. */
+export interface DetailsFault {
+  readonly pointer: string;
+  readonly detail: string;
+}
+
 export type RefusalCause =
   | { readonly code: 'invalid_refresh_token'; readonly reason: RefusalReason }
   | { readonly code: 'invalid_token' }
   | { readonly code: 'invalid_cursor' }
   | { readonly code: 'session_not_found' }
+  | { readonly code: 'user_not_found' }
+  | { readonly code: 'precondition_failed' }
+  | { readonly code: 'invalid_details'; readonly faults: readonly DetailsFault[] }
+  | { readonly code: 'idempotency_key_reused' }
+  | { readonly code: 'idempotency_key_expired' }
   | { readonly code: 'session_limit_reached' };
 
 /** The request is understood and cannot be granted; nothing is wrong with the service. */

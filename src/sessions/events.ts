@@ -9,6 +9,9 @@ export type SessionEventName =
   | 'session_refresh_reused'
   | 'session_rotation_recovered'
   | 'session_revoked'
+  | 'session_evicted'
+  | 'session_details_changed'
+  | 'user_erased'
   | 'user_sessions_revoked'
   | 'signing_key_added';
 

@@ -17,7 +17,7 @@ export interface ListInput {
 
 export interface SessionList {
   readonly sessions: readonly Session[];
-  readonly nextCursor?: string;
+  readonly nextCursor?: string | undefined;
 }
 
 /** Rejects with Refusal `session_not_found`, or Outage. */
@@ -28,36 +28,41 @@ export async function readSession(deps: SessionDeps, locator: Locator): Promise<
   return reading.session;
 }
 
-/** What a cursor is bound to, as one text. */
-const listName = ({ product, env, tag, userId }: ListInput): string =>
-  JSON.stringify([product, env, tag, userId ?? null]);
-
-async function openCursor<Position>(
+/** Where the page before ended, if a cursor is given; `list` names the list that it is bound to. Rejects with Refusal `invalid_cursor`. */
+export async function openCursor<Position>(
   deps: SessionDeps,
-  input: ListInput,
+  list: readonly unknown[],
+  cursor: string | undefined,
 ): Promise<Position | undefined> {
-  if (input.cursor === undefined) return undefined;
-  const opened = await deps.cursorSealer.open(input.cursor);
-  const [list, position] = opened ? (JSON.parse(opened.text) as [string, Position]) : [];
-  if (list !== listName(input)) throw new Refusal({ code: 'invalid_cursor' });
+  if (cursor === undefined) return undefined;
+  const opened = await deps.cursorSealer.open(cursor);
+  const [name, position] = opened ? (JSON.parse(opened.text) as [unknown, Position]) : [];
+  if (JSON.stringify(name) !== JSON.stringify(list)) throw new Refusal({ code: 'invalid_cursor' });
   return position;
 }
 
-const sealCursor = <Position>(deps: SessionDeps, input: ListInput, position: Position) =>
-  deps.cursorSealer.seal(JSON.stringify([listName(input), position]));
+/** The cursor of the next page, if there is one. */
+export const sealCursor = async <Position>(
+  deps: SessionDeps,
+  list: readonly unknown[],
+  position: Position | undefined,
+): Promise<string | undefined> =>
+  position === undefined ? undefined : deps.cursorSealer.seal(JSON.stringify([list, position]));
 
 /** One page of a tag's sessions, of one user if asked. Rejects with Refusal `invalid_cursor`, or Outage. */
 export async function listSessions(deps: SessionDeps, input: ListInput): Promise<SessionList> {
-  const { userId } = input;
+  const { product, env, tag, userId, cursor } = input;
+  const list = [product, env, tag, userId ?? null];
   const page =
     userId === undefined
-      ? await deps.store.listTag({ ...input, after: await openCursor<TagPosition>(deps, input) })
+      ? await deps.store.listTag({
+          ...input,
+          after: await openCursor<TagPosition>(deps, list, cursor),
+        })
       : await deps.store.listUser({
           ...input,
           userId,
-          after: await openCursor<string>(deps, input),
+          after: await openCursor<string>(deps, list, cursor),
         });
-  return page.next === undefined
-    ? { sessions: page.sessions }
-    : { sessions: page.sessions, nextCursor: await sealCursor(deps, input, page.next) };
+  return { sessions: page.sessions, nextCursor: await sealCursor(deps, list, page.next) };
 }

@@ -6,7 +6,7 @@ import { provesGeneration } from './proof.ts';
 import { openRefreshToken, type PresentedRefreshToken } from './refresh-token.ts';
 import { decideRotation, type Rotated } from './rotation.ts';
 import { covers, type Scope } from './scope.ts';
-import { REVISION_BYTES, type Session } from './session.ts';
+import { type ClientFacts, REVISION_BYTES, type Session } from './session.ts';
 import type { SessionDeps } from './session-deps.ts';
 import { makeTokenPair, type TokenPair } from './token-pair.ts';
 
@@ -15,6 +15,12 @@ const MAX_ROUNDS = 8;
 
 export interface RefreshedPair extends TokenPair {
   readonly outcome: 'rotated' | 'replayed';
+}
+
+export interface RefreshInput {
+  readonly refreshToken: string;
+  /** Replaces what is known of the client if the session moves on. */
+  readonly client?: ClientFacts | undefined;
 }
 
 const refuse = (reason: RefusalReason): Refusal =>
@@ -30,8 +36,14 @@ async function rotate(
   deps: SessionDeps,
   session: Session,
   rotated: Rotated,
+  client: ClientFacts | undefined,
 ): Promise<Session | undefined> {
-  const next = { ...session, ...rotated, revision: deps.randomBytes(REVISION_BYTES) };
+  const next = {
+    ...session,
+    ...rotated,
+    revision: deps.randomBytes(REVISION_BYTES),
+    client: client ?? session.client,
+  };
   return (await deps.store.replace(session, next)) === 'replaced' ? next : undefined;
 }
 
@@ -39,6 +51,7 @@ async function rotate(
 async function refreshOnce(
   deps: SessionDeps,
   presented: PresentedRefreshToken,
+  client: ClientFacts | undefined,
 ): Promise<RefreshedPair | undefined> {
   const { session, nowMs } = await deps.storeClock.learn(() => deps.store.read(presented.locator));
   if (session === undefined) throw refuse('ended');
@@ -46,7 +59,7 @@ async function refreshOnce(
   const decision = decideRotation(session, presented.generation, nowMs, deps.policy);
   switch (decision.kind) {
     case 'rotate': {
-      const rotated = await rotate(deps, session, decision.next);
+      const rotated = await rotate(deps, session, decision.next, client);
       if (rotated === undefined) return undefined;
       if (decision.recovered) emitAbout(deps, 'session_rotation_recovered', session);
       emitAbout(deps, 'session_refreshed', session);
@@ -73,12 +86,12 @@ async function refreshOnce(
 export async function refreshSession(
   deps: SessionDeps,
   scope: Scope,
-  refreshToken: string,
+  { refreshToken, client }: RefreshInput,
 ): Promise<RefreshedPair> {
   const presented = await openRefreshToken(deps.refreshTokenSealer, refreshToken);
   if (presented === undefined || !covers(scope, presented.locator)) throw refuse('invalid');
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const answer = await refreshOnce(deps, presented);
+    const answer = await refreshOnce(deps, presented, client);
     if (answer !== undefined) return answer;
   }
   throw new Outage('refresh: the session changed under every attempt');

@@ -1,8 +1,10 @@
 // Owns the set of operations on sessions, each under one deadline around all its calls to the store.
 
+import { changeDetails, type DetailsChange } from './change-details.ts';
 import { withDeadline } from './deadline.ts';
+import { type IdempotentStart, startOnce } from './idempotent-start.ts';
 import { type ListInput, listSessions, readSession } from './list-sessions.ts';
-import { refreshSession } from './refresh-session.ts';
+import { type RefreshInput, refreshSession } from './refresh-session.ts';
 import {
   revokeByRefreshToken,
   revokeByToken,
@@ -10,11 +12,20 @@ import {
   revokeUserSessions,
 } from './revoke-session.ts';
 import type { Scope } from './scope.ts';
-import type { Locator } from './session.ts';
+import type { Locator, UserRef } from './session.ts';
 import type { SessionDeps } from './session-deps.ts';
 import { createSessionIds } from './session-id.ts';
 import type { UserRemoval } from './session-store.ts';
 import { type StartInput, startSession } from './start-session.ts';
+import type { PartRef } from './user-store.ts';
+import {
+  eraseUser,
+  listUsers,
+  readActivity,
+  readUser,
+  type UserInput,
+  type UsersInput,
+} from './users.ts';
 import { type VerifyInput, verifyToken } from './verify-token.ts';
 
 /** Every request is answered within 2 s (invariant I7); this leaves half a second for everything around the store. */
@@ -27,8 +38,9 @@ export function createSessionService(ports: Omit<SessionDeps, 'newSessionId'>) {
     withDeadline(work, OPERATION_DEADLINE_MS, name);
   return {
     start: (input: StartInput) => inTime('start', startSession(deps, input)),
-    refresh: (scope: Scope, refreshToken: string) =>
-      inTime('refresh', refreshSession(deps, scope, refreshToken)),
+    startOnce: (input: IdempotentStart) => inTime('start', startOnce(deps, input)),
+    refresh: (scope: Scope, input: RefreshInput) =>
+      inTime('refresh', refreshSession(deps, scope, input)),
     verify: (scope: Scope, input: VerifyInput) => inTime('verify', verifyToken(deps, scope, input)),
     revokeByToken: (scope: Scope, token: string) =>
       inTime('revoke', revokeByToken(deps, scope, token)),
@@ -37,6 +49,12 @@ export function createSessionService(ports: Omit<SessionDeps, 'newSessionId'>) {
     revoke: (locator: Locator) => inTime('revoke', revokeSession(deps, locator)),
     revokeUser: (removal: UserRemoval) => inTime('revoke user', revokeUserSessions(deps, removal)),
     read: (locator: Locator) => inTime('read', readSession(deps, locator)),
+    changeDetails: (locator: Locator, change: DetailsChange) =>
+      inTime('change details', changeDetails(deps, locator, change)),
+    readUser: (input: UserInput) => inTime('read user', readUser(deps, input)),
+    listUsers: (input: UsersInput) => inTime('list users', listUsers(deps, input)),
+    eraseUser: (user: UserRef) => inTime('erase user', eraseUser(deps, user)),
+    activity: (part: PartRef) => inTime('activity', readActivity(deps, part)),
     list: (input: ListInput) => inTime('list', listSessions(deps, input)),
   };
 }

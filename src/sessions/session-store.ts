@@ -1,6 +1,8 @@
 // Owns the port to the store: few operations, each atomic and harmless when executed twice, each settled in time or failed as an Outage.
 
+import type { ClaimStore } from './claim-store.ts';
 import type { Locator, Place, Session, UserRef } from './session.ts';
+import type { UserStore } from './user-store.ts';
 
 /** The store's time, and the session if it is live at that time. */
 export interface Reading {
@@ -8,7 +10,23 @@ export interface Reading {
   readonly session: Session | undefined;
 }
 
-export type Creation = 'created' | 'taken' | 'limit_reached' | 'skewed';
+export interface Creation {
+  readonly outcome: 'created' | 'taken' | 'limit_reached' | 'skewed';
+  /** Ids of sessions that were ended to make room. */
+  readonly evicted: readonly string[];
+}
+
+/** How many live sessions a user may hold under a tag, and what happens to one more. */
+export interface TagLimit {
+  readonly most: number;
+  readonly onLimit: 'reject' | 'evict_oldest';
+}
+
+export interface StartLimits {
+  /** Live sessions of the user in product and environment. */
+  readonly perUser: number;
+  readonly underTag?: TagLimit | undefined;
+}
 
 /** A start has no read before it, so its times come from an estimate; the store refuses one that is further off than this. */
 export const MAX_SKEW_MS = 5000;
@@ -57,16 +75,17 @@ export interface StoreDescription {
  * Every operation rejects with `Outage` when the store does not answer in time, refuses, or holds a record of a version this
  * program does not know. All times are the store's, in milliseconds since the epoch. Session ids handed in have the form of one.
  */
-export interface SessionStore {
+export interface SessionStore extends UserStore, ClaimStore {
   describe(): StoreDescription;
   /** The store's time; also proof that it answers. */
   now(): Promise<number>;
 
   /**
-   * Writes a new session and its index entries, unless its id is taken, its user already holds `maxPerUser` live ones, or its
-   * creation lies more than MAX_SKEW_MS from the store's time. A session whose revision is found already there counts as created.
+   * Writes a new session and its index entries, unless its id is taken, its user already holds as many live ones as the limits
+   * allow, or its creation lies more than MAX_SKEW_MS from the store's time. A session whose revision is found already there
+   * counts as created, and names no evicted ones.
    */
-  create(session: Session, maxPerUser: number): Promise<Creation>;
+  create(session: Session, limits: StartLimits): Promise<Creation>;
   read(locator: Locator): Promise<Reading>;
   /** Replaces `current` by `next` if nothing has changed since it was read; a gone or expired session is stale. */
   replace(current: Session, next: Session): Promise<'replaced' | 'stale'>;

@@ -25,6 +25,13 @@ export interface UserRef extends Place {
   readonly userId: string;
 }
 
+/** What the backend says of the user's device; kept with the session, never logged. */
+export interface ClientFacts {
+  readonly ip?: string | undefined;
+  readonly userAgent?: string | undefined;
+  readonly device?: string | undefined;
+}
+
 export interface Session extends Locator, UserRef {
   readonly details: JsonObject;
   /** Id of the API key that started the session; the `client_id` of its tokens. */
@@ -45,7 +52,13 @@ export interface Session extends Locator, UserRef {
   readonly tokenExpiresAtSeconds: number;
   /** The revocation epoch the session was started in. Reserved: always 0 today. */
   readonly epoch: number;
+  /** As the start or the last refresh that told it said. */
+  readonly client?: ClientFacts | undefined;
 }
+
+/** The revision as text: a strong validator (RFC 9110, 8.8.3) without its quotes. */
+export const revisionText = ({ revision }: Session): string =>
+  Buffer.from(revision).toString('base64url');
 
 export const SEED_BYTES = 32;
 export const REVISION_BYTES = 12;

@@ -2,7 +2,13 @@
 
 import { Outage, Refusal } from './errors.ts';
 import { lifetimeFrom } from './rotation.ts';
-import { type JsonObject, REVISION_BYTES, SEED_BYTES, type Session } from './session.ts';
+import {
+  type ClientFacts,
+  type JsonObject,
+  REVISION_BYTES,
+  SEED_BYTES,
+  type Session,
+} from './session.ts';
 import type { SessionDeps } from './session-deps.ts';
 import type { Creation } from './session-store.ts';
 import { makeTokenPair, type TokenPair } from './token-pair.ts';
@@ -14,17 +20,28 @@ export interface StartInput {
   readonly userId: string;
   readonly details: JsonObject;
   readonly clientId: string;
+  readonly client?: ClientFacts | undefined;
+}
+
+export interface StartedPair extends TokenPair {
+  /** Ids of sessions of the user that were ended to make room. */
+  readonly evicted: readonly string[];
 }
 
 /** Written out member by member: spreading the parts together costs 9 µs, this a tenth of one. */
-function newSession(deps: SessionDeps, input: StartInput, nowMs: number): Session {
+function newSession(
+  deps: SessionDeps,
+  input: StartInput,
+  nowMs: number,
+  sessionId: string,
+): Session {
   const absoluteExpiresAtMs = nowMs + deps.policy.absoluteTtlSeconds * 1000;
   const lifetime = lifetimeFrom(nowMs, absoluteExpiresAtMs, deps.policy);
   return {
     product: input.product,
     env: input.env,
     tag: input.tag,
-    sessionId: deps.newSessionId(input, nowMs),
+    sessionId,
     userId: input.userId,
     details: input.details,
     clientId: input.clientId,
@@ -37,33 +54,48 @@ function newSession(deps: SessionDeps, input: StartInput, nowMs: number): Sessio
     generation: 0,
     tokenExpiresAtSeconds: lifetime.tokenExpiresAtSeconds,
     epoch: 0,
+    client: input.client,
   };
 }
 
-/** Records a new session; once more with the store's time asked anew if its clock has jumped since it was last heard. */
-async function createSession(
+/** Says of what a start has changed, once it is known. */
+export function emitStart(deps: SessionDeps, session: Session, evicted: readonly string[]): void {
+  const { product, env, tag, sessionId } = session;
+  deps.emit({ name: 'session_started', product, env, tag, sessionId });
+  for (const each of evicted) {
+    deps.emit({ name: 'session_evicted', product, env, tag, sessionId: each });
+  }
+}
+
+/**
+ * Records a new session, under an id of its own or the one given; once more with the store's time asked anew if its clock has
+ * jumped since it was last heard.
+ */
+export async function createSession(
   deps: SessionDeps,
   input: StartInput,
-): Promise<{ readonly session: Session; readonly outcome: Creation }> {
+  sessionId?: string,
+): Promise<{ readonly session: Session; readonly creation: Creation }> {
+  const limits = { perUser: deps.maxSessionsPerUser };
   const attempt = async () => {
-    const session = newSession(deps, input, await deps.storeClock.now());
-    return { session, outcome: await deps.store.create(session, deps.maxSessionsPerUser) };
+    const nowMs = await deps.storeClock.now();
+    const session = newSession(deps, input, nowMs, sessionId ?? deps.newSessionId(input, nowMs));
+    return { session, creation: await deps.store.create(session, limits) };
   };
   const first = await attempt();
-  if (first.outcome !== 'skewed') return first;
+  if (first.creation.outcome !== 'skewed') return first;
   await deps.storeClock.ask();
   return attempt();
 }
 
 /** Records a new session and makes its first pair. Rejects with Refusal `session_limit_reached`, or Outage. */
-export async function startSession(deps: SessionDeps, input: StartInput): Promise<TokenPair> {
-  const { session, outcome } = await createSession(deps, input);
+export async function startSession(deps: SessionDeps, input: StartInput): Promise<StartedPair> {
+  const { session, creation } = await createSession(deps, input);
+  const { outcome, evicted } = creation;
   if (outcome === 'limit_reached') throw new Refusal({ code: 'session_limit_reached' });
   if (outcome === 'skewed') throw new Outage('start: the clock of the store does not stand still');
   // 128 random bits that meet are a broken generator, not bad luck.
   if (outcome === 'taken') throw new Error('a freshly drawn session id is taken');
-  const pair = await makeTokenPair(deps, session);
-  const { product, env, tag, sessionId } = session;
-  deps.emit({ name: 'session_started', product, env, tag, sessionId });
-  return pair;
+  emitStart(deps, session, evicted);
+  return { ...(await makeTokenPair(deps, session)), evicted };
 }

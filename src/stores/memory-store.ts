@@ -4,20 +4,27 @@ import { Outage } from '../sessions/errors.ts';
 import { isLive, type Locator, type Session, type UserRef } from '../sessions/session.ts';
 import { bucketName, parseSessionId } from '../sessions/session-id.ts';
 import {
+  type Creation,
   MAX_SKEW_MS,
   type SessionStore,
+  type TagLimit,
   type TagPosition,
   type TagQuery,
   type UserQuery,
   type UserRemoval,
 } from '../sessions/session-store.ts';
-import { walkTag } from './tag-walk.ts';
+import type { User, UserQuery as UserAs, UserPosition } from '../sessions/user-store.ts';
+import { walkBuckets } from './bucket-walk.ts';
+import { createMemoryClaims } from './memory-claims.ts';
+import { createMemoryUsers, type LastExpiry } from './memory-users.ts';
 
 export interface MemoryStoreOptions {
   /** The store's time in milliseconds since the epoch. */
   readonly nowMs: () => number;
   /** Sessions held at most; beyond it a start is an outage, for no live session is ever evicted. */
   readonly maxSessions: number;
+  /** How long a user is kept after its last session. */
+  readonly userRetentionMs: number;
 }
 
 /** How many of the oldest records each write looks at for expired ones: more than one, so that they cannot pile up. */
@@ -60,7 +67,17 @@ function removeFrom(index: Index, name: string, sessionId: string): void {
   if (members?.size === 0) index.delete(name);
 }
 
-export function createMemoryStore({ nowMs, maxSessions }: MemoryStoreOptions): SessionStore {
+/** Users are kept under their tag and under all tags. */
+const RECORDS_PER_SESSION = 2;
+
+export function createMemoryStore(options: MemoryStoreOptions): SessionStore {
+  const { nowMs, maxSessions, userRetentionMs: retentionMs } = options;
+  const users = createMemoryUsers({
+    nowMs,
+    retentionMs,
+    maxRecords: RECORDS_PER_SESSION * maxSessions,
+  });
+  const { forbid, isForbidden, ...claims } = createMemoryClaims(nowMs);
   /** In the order of the last write, so that the oldest, the likeliest to have expired, come first. */
   const records = new Map<string, Session>();
   const byUser: Index = new Map();
@@ -116,6 +133,38 @@ export function createMemoryStore({ nowMs, maxSessions }: MemoryStoreOptions): S
   const ofUser = ({ tag, ...user }: UserRef & { readonly tag?: string | undefined }) =>
     liveOf(byUser.get(userKey(user))).filter((session) => tag === undefined || session.tag === tag);
 
+  const lastExpiryOf =
+    (user: UserRef): LastExpiry =>
+    (tag) => {
+      const live = ofUser({ ...user, tag }).map(({ expiresAtMs }) => expiresAtMs);
+      return live.length > 0 ? Math.max(...live) : undefined;
+    };
+
+  function end(sessions: readonly Session[]): void {
+    for (const session of sessions) drop(session);
+    const byTag = new Map(sessions.map((session) => [session.tag, session]));
+    for (const session of byTag.values()) users.leave(session, lastExpiryOf(session));
+  }
+
+  /** The user's oldest sessions under this tag that must go to make room for one. */
+  function inExcess(session: Session, { most }: TagLimit): readonly Session[] {
+    const oldestFirst = ofUser(session).sort((a, b) => (a.sessionId < b.sessionId ? -1 : 1));
+    return oldestFirst.slice(0, Math.max(0, oldestFirst.length - most + 1));
+  }
+
+  function readUser({ product, env, tag, userId }: UserAs): User | undefined {
+    const user = users.read({ product, env, tag }, userId);
+    return (
+      user && {
+        userId,
+        firstSeenAtMs: user.firstSeenAtMs,
+        lastSeenAtMs: user.lastSeenAtMs,
+        totalSessions: user.totalSessions,
+        activeSessions: ofUser({ product, env, tag, userId }).length,
+      }
+    );
+  }
+
   async function readBucket(
     query: TagQuery,
     bucket: number,
@@ -138,14 +187,21 @@ export function createMemoryStore({ nowMs, maxSessions }: MemoryStoreOptions): S
     }),
     now: async () => nowMs(),
 
-    async create(session, maxPerUser) {
+    async create(session, { perUser, underTag }) {
+      const refused = (outcome: Creation['outcome']): Creation => ({ outcome, evicted: [] });
       const found = liveRecord(session);
-      if (found) return sameRevision(found, session) ? 'created' : 'taken';
-      if (Math.abs(nowMs() - session.createdAtMs) > MAX_SKEW_MS) return 'skewed';
-      if (ofUser({ ...session, tag: undefined }).length >= maxPerUser) return 'limit_reached';
-      makeRoom();
+      if (found) return refused(sameRevision(found, session) ? 'created' : 'taken');
+      if (isForbidden(session)) return refused('taken');
+      if (Math.abs(nowMs() - session.createdAtMs) > MAX_SKEW_MS) return refused('skewed');
+      const excess = underTag ? inExcess(session, underTag) : [];
+      if (excess.length > 0 && underTag?.onLimit === 'reject') return refused('limit_reached');
+      const held = ofUser({ ...session, tag: undefined }).length - excess.length;
+      if (held >= perUser) return refused('limit_reached');
+      if (excess.length > 0) end(excess);
+      else makeRoom();
       put(session);
-      return 'created';
+      users.see(session, session.refreshedAtMs, 1, lastExpiryOf(session));
+      return { outcome: 'created', evicted: excess.map(({ sessionId }) => sessionId) };
     },
     async read(locator) {
       const session = liveRecord(locator);
@@ -157,12 +213,13 @@ export function createMemoryStore({ nowMs, maxSessions }: MemoryStoreOptions): S
       if (sameRevision(found, next)) return 'replaced';
       if (!sameRevision(found, current)) return 'stale';
       put(next);
+      users.see(next, next.refreshedAtMs, 0, lastExpiryOf(next));
       trim(TRIM_PER_WRITE);
       return 'replaced';
     },
     async remove(session) {
       const found = liveRecord(session);
-      if (found) drop(found);
+      if (found) end([found]);
       return found !== undefined;
     },
     confirm: async () => undefined,
@@ -176,7 +233,7 @@ export function createMemoryStore({ nowMs, maxSessions }: MemoryStoreOptions): S
       return { sessions, next };
     },
     async listTag(query) {
-      const found = await walkTag(
+      const found = await walkBuckets(
         (bucket, after, count) => readBucket(query, bucket, after, count),
         query.after,
         query.limit + 1,
@@ -190,8 +247,44 @@ export function createMemoryStore({ nowMs, maxSessions }: MemoryStoreOptions): S
     },
     async removeUser({ except, ...user }: UserRemoval) {
       const ending = ofUser(user).filter(({ sessionId }) => sessionId !== except);
-      for (const session of ending) drop(session);
+      end(ending);
       return ending.length;
+    },
+
+    ...claims,
+    async forbid(locator) {
+      if (liveRecord(locator)) return false;
+      forbid(locator);
+      return true;
+    },
+
+    readUser: async (query) => readUser(query),
+    async listUsers({ limit, after, ...part }) {
+      const found = users
+        .list(part)
+        .map(({ userId }): UserPosition => ({ bucket: 0, standing: 0, userId }))
+        .filter(({ userId }) => after === undefined || userId > after.userId)
+        .sort((a, b) => (a.userId < b.userId ? -1 : 1));
+      const page = found.slice(0, limit);
+      return {
+        users: page.flatMap(({ userId }) => readUser({ ...part, userId }) ?? []),
+        next: found.length > limit ? page.at(-1) : undefined,
+      };
+    },
+    async eraseUser(user) {
+      if (ofUser(user).length > 0) return false;
+      users.erase(user, user.userId);
+      return true;
+    },
+    async countActivity(part) {
+      const live = [...records.values()].filter(
+        (session) =>
+          session.product === part.product &&
+          session.env === part.env &&
+          (part.tag === undefined || session.tag === part.tag) &&
+          isLive(session, nowMs()),
+      );
+      return { ...users.count(part), activeSessions: live.length };
     },
 
     readRing: async () => ring,

@@ -204,6 +204,7 @@ describe('GET of a session', () => {
       ...START,
       createdAt: inSeconds(0),
       refreshedAt: inSeconds(0),
+      lastSeenAt: inSeconds(0),
       refreshCount: 0,
       expiresAt: inSeconds(604_800),
       absoluteExpiresAt: inSeconds(2_592_000),

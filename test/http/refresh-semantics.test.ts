@@ -3,6 +3,7 @@
 import { decodeJwt } from 'jose';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createMemoryStore } from '../../src/stores/memory-store.ts';
+import { RETENTION_MS } from '../support/sessions.ts';
 import { createManualClock, createTestApp, type TestAppOptions } from '../support/test-app.ts';
 import {
   type Answer,
@@ -184,7 +185,11 @@ describe('the limits of time', () => {
 
 test('a hundred simultaneous refreshes over two instances give one rotation and 99 times the same answer', async () => {
   const clock = createManualClock();
-  const store = createMemoryStore({ nowMs: clock.wallMs, maxSessions: 100 });
+  const store = createMemoryStore({
+    nowMs: clock.wallMs,
+    maxSessions: 100,
+    userRetentionMs: RETENTION_MS,
+  });
   const instances = [await testApp({ clock, store }), await testApp({ clock, store })];
   const apps = instances.map(({ app }) => app);
   const [app] = apps as [(typeof apps)[0]];

@@ -2,6 +2,7 @@
 
 import type { SessionStore } from '../../src/sessions/session-store.ts';
 import { createMemoryStore } from '../../src/stores/memory-store.ts';
+import { RETENTION_MS } from '../support/sessions.ts';
 import {
   createManualClock,
   createTestApp,
@@ -18,10 +19,22 @@ export async function createWatchedApp(
   options: Pick<TestAppOptions, 'callers'> = {},
 ): Promise<WatchedApp> {
   const clock = createManualClock();
-  const memory = createMemoryStore({ nowMs: clock.wallMs, maxSessions: 10_000 });
+  const memory = createMemoryStore({
+    nowMs: clock.wallMs,
+    maxSessions: 10_000,
+    userRetentionMs: RETENTION_MS,
+  });
   const writes: string[] = [];
   const store: SessionStore = {
     ...memory,
+    claim: (...claim) => {
+      writes.push('claim');
+      return memory.claim(...claim);
+    },
+    eraseUser: (user) => {
+      writes.push('eraseUser');
+      return memory.eraseUser(user);
+    },
     create: (session, limit) => {
       writes.push('create');
       return memory.create(session, limit);

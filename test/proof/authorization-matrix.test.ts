@@ -54,7 +54,11 @@ const CREDENTIALS: readonly {
 ];
 const bearer = (authorization: string): Presented => ({ headers: { authorization } });
 
-type Subject = Pick<Pair, 'token' | 'refreshToken' | 'sessionId'> & { readonly userId: string };
+type Subject = Pick<Pair, 'token' | 'refreshToken' | 'sessionId'> & {
+  readonly userId: string;
+  /** The user to erase: the others stay, to be read again. */
+  readonly erasable: string;
+};
 
 interface Endpoint {
   readonly permission: Permission;
@@ -64,13 +68,14 @@ interface Endpoint {
   readonly body?: (subject: Subject) => unknown;
 }
 const SESSION = '/sessions/:product/:env/:tag/:sessionId';
+const USER = '/users/:product/:env/:userId';
 const ENDPOINTS: readonly Endpoint[] = [
   {
     does: 'start',
     permission: 'issue',
     method: 'POST',
     route: '/sessions',
-    body: ({ userId }) => ({ ...START, ...PLACE, data: { userId, details: {} } }),
+    body: ({ userId }) => ({ ...START, ...PLACE, data: { userId: `${userId}-too`, details: {} } }),
   },
   {
     does: 'refresh',
@@ -109,6 +114,17 @@ const ENDPOINTS: readonly Endpoint[] = [
     method: 'DELETE',
     route: '/users/:product/:env/:userId/sessions',
   },
+  {
+    does: 'change',
+    permission: 'issue',
+    method: 'PATCH',
+    route: SESSION,
+    body: () => ({ data: { details: { changed: true } } }),
+  },
+  { does: 'list', permission: 'read', method: 'GET', route: '/users/:product/:env' },
+  { does: 'read user', permission: 'read', method: 'GET', route: USER },
+  { does: 'erase', permission: 'revoke', method: 'DELETE', route: USER },
+  { does: 'list', permission: 'read', method: 'GET', route: '/stats/:product/:env' },
   { does: 'metrics', permission: 'metrics', method: 'GET', route: '/metrics' },
 ];
 
@@ -131,7 +147,11 @@ afterAll(() => service.app.close());
 let users = 0;
 async function liveSubject(): Promise<Subject> {
   const userId = `user_${users++}`;
-  return { userId, ...(await start(service.app, { data: { ...START.data, userId } })) };
+  return {
+    userId,
+    erasable: userId,
+    ...(await start(service.app, { data: { ...START.data, userId } })),
+  };
 }
 
 const ask = (endpoint: Endpoint, subject: Subject, { headers, query }: Presented) => {
@@ -140,7 +160,7 @@ const ask = (endpoint: Endpoint, subject: Subject, { headers, query }: Presented
     .replace(':env', PLACE.env)
     .replace(':tag', START.tag)
     .replace(':sessionId', subject.sessionId)
-    .replace(':userId', subject.userId);
+    .replace(':userId', endpoint.does === 'erase' ? subject.erasable : subject.userId);
   const url = query === undefined ? address : `${address}?${query}`;
   return call(service.app, endpoint.method, url, {
     key: null,
@@ -178,10 +198,11 @@ it('has a row for every route that asks for a key', async () => {
 });
 
 it('every cell is answered as the policy says, a refused one leaves no trace, and what is out of reach looks like what is not there', async () => {
-  const ended = await liveSubject();
+  const ended = { ...(await liveSubject()), erasable: 'gone' };
   await call(service.app, 'DELETE', `/sessions/my-app/prd/user-session/${ended.sessionId}`);
   const absent: Subject = {
     userId: 'nobody',
+    erasable: 'nobody',
     sessionId: ended.sessionId.replace(/.$/, 'A'),
     token: `${ended.token}A`,
     refreshToken: `${ended.refreshToken}A`,

@@ -16,7 +16,10 @@ export type Deed =
   | 'revoke by token'
   | 'revoke by refresh token'
   | 'read'
+  | 'read user'
+  | 'change'
   | 'delete'
+  | 'erase'
   | 'list'
   | 'delete of user'
   | 'metrics';
@@ -52,9 +55,14 @@ export function expected({ credential, permissions, scope, endpoint, object }: C
     case 'start':
       return '201';
     case 'delete':
+    case 'erase':
       return '204';
     case 'read':
+    case 'change':
       return object === 'live' ? '200' : '404 session_not_found';
+    // A user outlives its sessions.
+    case 'read user':
+      return object === 'absent' ? '404 user_not_found' : '200';
     default:
       return '200';
   }

@@ -12,14 +12,18 @@ import { createSealer } from '../../src/sessions/sealing.ts';
 import { createSessionIds, parseSessionId } from '../../src/sessions/session-id.ts';
 import type { SessionStore } from '../../src/sessions/session-store.ts';
 import { createMemoryStore } from '../../src/stores/memory-store.ts';
-import { sampleSession } from '../support/sessions.ts';
+import { RETENTION_MS, sampleSession } from '../support/sessions.ts';
 import { createManualClock, createTestApp, SECRET } from '../support/test-app.ts';
 
 const START = { product: 'p', env: 'e', tag: 't', userId: 'u', details: {}, clientId: 'root' };
 
 async function appOn(change: Partial<SessionStore>) {
   const clock = createManualClock();
-  const memory = createMemoryStore({ nowMs: clock.wallMs, maxSessions: 100 });
+  const memory = createMemoryStore({
+    nowMs: clock.wallMs,
+    maxSessions: 100,
+    userRetentionMs: RETENTION_MS,
+  });
   return createTestApp({ clock, store: { ...memory, ...change } });
 }
 
@@ -28,12 +32,12 @@ describe('an operation', () => {
     const replace = vi.fn(async () => 'stale' as const);
     const { sessions } = await appOn({ replace });
     const { refreshToken } = await sessions.start(START);
-    await expect(sessions.refresh({}, refreshToken)).rejects.toThrow(Outage);
+    await expect(sessions.refresh({}, { refreshToken })).rejects.toThrow(Outage);
     expect(replace.mock.calls.length).toBeLessThanOrEqual(10);
   });
 
   it('that draws a taken session id is a defect and never shares a session', async () => {
-    const { sessions } = await appOn({ create: async () => 'taken' });
+    const { sessions } = await appOn({ create: async () => ({ outcome: 'taken', evicted: [] }) });
     await expect(sessions.start(START)).rejects.toThrow('taken');
   });
 
@@ -64,7 +68,7 @@ describe('a start', () => {
     let jumpMs = 0;
     const clock = createManualClock();
     const nowMs = () => clock.wallMs() + jumpMs;
-    const store = createMemoryStore({ nowMs, maxSessions: 100 });
+    const store = createMemoryStore({ nowMs, maxSessions: 100, userRetentionMs: RETENTION_MS });
     const { sessions } = await createTestApp({ clock, store });
     for (const hourMs of [3_600_000, -3_600_000]) {
       jumpMs = hourMs;
@@ -75,7 +79,7 @@ describe('a start', () => {
   });
 
   it('is an outage while the clock of the store does not stand still', async () => {
-    const { sessions } = await appOn({ create: async () => 'skewed' });
+    const { sessions } = await appOn({ create: async () => ({ outcome: 'skewed', evicted: [] }) });
     await expect(sessions.start(START)).rejects.toThrow(Outage);
   });
 });
@@ -87,7 +91,7 @@ describe('a refresh token sealed by us', () => {
     const sealer = createSealer([SECRET], 'refresh-token', systemRandom);
     const forged = await sealRefreshToken(sealer, { ...session, seed: systemRandom(32) });
     const invalid = { refused: { code: 'invalid_refresh_token', reason: 'invalid' } };
-    await expect(sessions.refresh({}, forged)).rejects.toMatchObject(invalid);
+    await expect(sessions.refresh({}, { refreshToken: forged })).rejects.toMatchObject(invalid);
     await expect(sessions.revokeByRefreshToken({}, forged)).rejects.toMatchObject(invalid);
     expect(await sessions.verify({}, { token })).toMatchObject({ valid: true });
   });
@@ -99,7 +103,7 @@ describe('a refresh token sealed by us', () => {
     });
     const { refreshToken } = await sessions.start(START);
     clock.advance(9_900);
-    await expect(sessions.refresh({}, refreshToken)).rejects.toMatchObject({
+    await expect(sessions.refresh({}, { refreshToken })).rejects.toMatchObject({
       refused: { reason: 'ended' },
     });
   });

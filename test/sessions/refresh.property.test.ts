@@ -89,7 +89,7 @@ describe('any history of one session', () => {
             const presented = byAge(action.age).session.generation;
             const expected = expectRefresh(model, presented, clock.wallMs());
             const answer = await sessions
-              .refresh({}, byAge(action.age).refreshToken)
+              .refresh({}, { refreshToken: byAge(action.age).refreshToken })
               .catch((error) => {
                 if (error instanceof Refusal) return error.refused;
                 throw error;
@@ -100,7 +100,7 @@ describe('any history of one session', () => {
             }
             expect(answer.outcome).toBe(expected);
             expect(answer.session.generation).toBe(presented + 1);
-            if (answer.outcome === 'rotated') pairs.push(answer);
+            if (answer.outcome === 'rotated') pairs.push({ ...answer, evicted: [] });
             else expect(claimsOf(answer.token)).toBe(claimsOf(byAge(0).token));
           }
         }

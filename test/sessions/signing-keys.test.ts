@@ -13,6 +13,7 @@ import {
 } from '../../src/sessions/signing-ring.ts';
 import { createStoreClock } from '../../src/sessions/store-clock.ts';
 import { createMemoryStore } from '../../src/stores/memory-store.ts';
+import { RETENTION_MS } from '../support/sessions.ts';
 import { createManualClock, type ManualClock } from '../support/test-app.ts';
 
 const OLD = 'old-secret-of-at-least-32-bytes-long';
@@ -24,7 +25,11 @@ let reads: number;
 let down: boolean;
 beforeEach(() => {
   clock = createManualClock();
-  store = createMemoryStore({ nowMs: clock.wallMs, maxSessions: 10 });
+  store = createMemoryStore({
+    nowMs: clock.wallMs,
+    maxSessions: 10,
+    userRetentionMs: RETENTION_MS,
+  });
   reads = 0;
   down = false;
 });
@@ -51,7 +56,11 @@ function instance(secrets: readonly string[] = [OLD], alg: SigningAlgorithm = 'E
 const kids = (keys: ReturnType<typeof instance>) => keys.jwks().keys.map(({ kid }) => kid);
 /** What FLUSHALL does. */
 const emptyStore = () => {
-  store = createMemoryStore({ nowMs: clock.wallMs, maxSessions: 10 });
+  store = createMemoryStore({
+    nowMs: clock.wallMs,
+    maxSessions: 10,
+    userRetentionMs: RETENTION_MS,
+  });
 };
 
 describe('the ring of signing keys', () => {

@@ -3,11 +3,11 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Outage } from '../../src/sessions/errors.ts';
-import { keysOf, sessionKey } from '../../src/stores/redis/keys.ts';
+import { sessionKey, writeKeys } from '../../src/stores/redis/keys.ts';
 import type { RedisStore } from '../../src/stores/redis/redis-store.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import { openRedisStore, openStoreUnderTest } from '../support/redis-store-under-test.ts';
-import { sampleSession } from '../support/sessions.ts';
+import { RETENTION_MS, sampleSession } from '../support/sessions.ts';
 import { describeStore } from './store-conformance.ts';
 
 describeStore('Redis', async () => {
@@ -36,7 +36,7 @@ describe('the Redis store', () => {
 
   it('takes a record of an unknown version for an outage, never for an absent session, and leaves it alone', async () => {
     const one = await session();
-    await store.create(one, 10);
+    await store.create(one, { perUser: 10 });
     const key = sessionKey(one);
     const record = await direct.getBuffer(key);
     const later = Buffer.from(record ?? '');
@@ -50,11 +50,12 @@ describe('the Redis store', () => {
 
   it('gives every key of a session a time to live', async () => {
     const one = sampleSession({ createdAtMs: await store.now(), userId: 'ttl' });
-    await store.create(one, 10);
-    const keys = keysOf(one);
-    expect(await Promise.all(keys.map((key) => direct.pexpiretime(key)))).toEqual(
-      keys.map(() => one.expiresAtMs),
-    );
+    await store.create(one, { perUser: 10 });
+    const [tagIndex, userIndex, ...ofUsers] = writeKeys(one);
+    const ends = async (keys: readonly (string | undefined)[]) =>
+      new Set(await Promise.all(keys.map((key) => direct.pexpiretime(key ?? ''))));
+    expect(await ends([sessionKey(one), tagIndex, userIndex])).toEqual(new Set([one.expiresAtMs]));
+    expect(await ends(ofUsers)).toEqual(new Set([one.expiresAtMs + RETENTION_MS]));
   });
 
   it('says in its errors what failed and never with which arguments', async () => {
@@ -63,7 +64,7 @@ describe('the Redis store', () => {
       details: { canary: 'kanarienvogel' },
     });
     await direct.config('SET', 'maxmemory', '1mb');
-    const error = await store.create(one, 10).catch((caught: unknown) => caught);
+    const error = await store.create(one, { perUser: 10 }).catch((caught: unknown) => caught);
     await direct.config('SET', 'maxmemory', '0');
     expect(error).toBeInstanceOf(Outage);
     expect((error as Outage).message).toBe('create: OOM');
@@ -74,7 +75,7 @@ describe('the Redis store', () => {
 
   it('is an outage within 1.5 s while its server is frozen or gone, and recovers within 3 s', async () => {
     const one = await session();
-    await store.create(one, 10);
+    await store.create(one, { perUser: 10 });
     const readIn = async () => {
       const startedMs = performance.now();
       const outcome = await store.read(one).then(

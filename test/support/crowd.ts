@@ -5,6 +5,7 @@ import { lifetimeFrom } from '../../src/sessions/rotation.ts';
 import { createSessionIds } from '../../src/sessions/session-id.ts';
 import { createRedisStore } from '../../src/stores/redis/redis-store.ts';
 import { until } from './redis-client.ts';
+import { RETENTION_MS } from './sessions.ts';
 
 const policy = {
   tokenTtlSeconds: 900,
@@ -20,6 +21,7 @@ export async function createCrowd(url: string, count: number, perUser: number): 
   const store = createRedisStore({
     target: { mode: 'single', url },
     waitReplicas: 0,
+    userRetentionMs: RETENTION_MS,
     monotonicMs: () => performance.now(),
     observe: () => undefined,
     onTrouble: () => undefined,
@@ -50,7 +52,7 @@ export async function createCrowd(url: string, count: number, perUser: number): 
         epoch: 0,
         ...lifetimeFrom(nowMs, absoluteExpiresAtMs, policy),
       },
-      perUser,
+      { perUser },
     );
   };
   for (let done = 0; done < count; done += AT_ONCE) {

@@ -5,12 +5,14 @@ import type { RedisTarget } from '../../src/stores/redis/connect.ts';
 import { createRedisStore, type RedisStore } from '../../src/stores/redis/redis-store.ts';
 import type { StoreUnderTest } from '../stores/store-conformance.ts';
 import type { RedisClock } from './redis-clock.ts';
+import { RETENTION_MS } from './sessions.ts';
 
 /** A store on `target` that answers: connecting takes a moment. */
 export async function openRedisStore(target: RedisTarget, waitReplicas = 0): Promise<RedisStore> {
   const store = createRedisStore({
     target,
     waitReplicas,
+    userRetentionMs: RETENTION_MS,
     monotonicMs: () => performance.now(),
     observe: () => undefined,
     onTrouble: () => undefined,

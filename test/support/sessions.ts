@@ -5,6 +5,9 @@ import type { Session } from '../../src/sessions/session.ts';
 import { REVISION_BYTES, SEED_BYTES } from '../../src/sessions/session.ts';
 import { createSessionIds } from '../../src/sessions/session-id.ts';
 
+/** How long stores under test keep a user after its last session. */
+export const RETENTION_MS = 30 * 24 * 3_600_000;
+
 const newSessionId = createSessionIds(randomBytes);
 
 /** A session started at `createdAtMs` that expires an hour later and at the latest a day later, changed by `over`. */

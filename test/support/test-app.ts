@@ -8,7 +8,8 @@ import { authenticateConfigured, type Caller, PERMISSIONS } from '../../src/http
 import { createLogger } from '../../src/http/logger.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import type { Lifecycle } from '../../src/http/routes/probes.ts';
-import { type Clock, systemRandom } from '../../src/sessions/ambient.ts';
+import { type Clock, systemPause, systemRandom } from '../../src/sessions/ambient.ts';
+import { detailsFaults } from '../../src/sessions/details-rules.ts';
 import type { SessionEvent } from '../../src/sessions/events.ts';
 import type { LifetimePolicy } from '../../src/sessions/rotation.ts';
 import { createSealer } from '../../src/sessions/sealing.ts';
@@ -18,6 +19,7 @@ import { createSigningKeys, type SigningKeys } from '../../src/sessions/signing-
 import type { SigningAlgorithm } from '../../src/sessions/signing-ring.ts';
 import { createStoreClock } from '../../src/sessions/store-clock.ts';
 import { createMemoryStore } from '../../src/stores/memory-store.ts';
+import { RETENTION_MS } from './sessions.ts';
 
 export const ROOT_KEY = 'root-key';
 export const METRICS_KEY = 'metrics-key';
@@ -76,7 +78,9 @@ export interface TestApp {
 /** Close it with `app.close()`. Without options: a memory store, default limits, root and metrics keys. */
 export async function createTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const clock = options.clock ?? createManualClock();
-  const store = options.store ?? createMemoryStore({ nowMs: clock.wallMs, maxSessions: 100_000 });
+  const store =
+    options.store ??
+    createMemoryStore({ nowMs: clock.wallMs, maxSessions: 100_000, userRetentionMs: RETENTION_MS });
   const secrets = options.secrets ?? [SECRET];
   const events: SessionEvent[] = [];
   const metrics = createMetrics();
@@ -112,6 +116,8 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     issuer: options.issuer ?? 'http://localhost:3000',
     policy: { ...DEFAULT_POLICY, ...options.policy },
     maxSessionsPerUser: options.maxSessionsPerUser ?? 10_000,
+    judgeDetails: (details) => detailsFaults(details, options.detailsMaxBytes ?? 8192),
+    pause: systemPause,
   });
   const lifecycle: Lifecycle = { draining: false };
   const app = await buildApp({
@@ -128,6 +134,8 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     logger: createLogger('trace', destination),
     newRequestId: randomUUID,
     detailsMaxBytes: options.detailsMaxBytes ?? 8192,
+    // The tests of a file share one loop with the runner, which may stand still for long.
+    maxLoopDelayMs: 60_000,
     trustProxy: [],
     docs: options.docs ?? false,
   });

@@ -2,12 +2,14 @@
 
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import Type from 'typebox';
-import type { Session } from '../../sessions/session.ts';
+import { revisionText } from '../../sessions/session.ts';
 import type { SessionService } from '../../sessions/session-service.ts';
 import type { TokenPair } from '../../sessions/token-pair.ts';
 import { requireScope } from '../caller.ts';
+import { demandedRevisions, entityTag } from '../entity-tag.ts';
 import {
   guardedProblems,
+  ifMatchHeaders,
   listQuery,
   placeParams,
   problemResponses,
@@ -15,12 +17,16 @@ import {
   revokeBody,
   sessionList,
   sessionParams,
+  sessionPatch,
   sessionView,
   startBody,
+  startedPair,
+  startHeaders,
   tokenPair,
   verdict,
   verifyBody,
 } from '../schemas.ts';
+import { page, rfc3339, sessionBody } from '../session-body.ts';
 
 export interface SessionRoutesDeps {
   readonly sessions: SessionService;
@@ -28,8 +34,6 @@ export interface SessionRoutesDeps {
 }
 
 const DEFAULT_PAGE = 20;
-
-const rfc3339 = (ms: number): string => new Date(ms).toISOString();
 
 const pairBody = ({ token, refreshToken, session }: TokenPair) => ({
   token,
@@ -39,21 +43,10 @@ const pairBody = ({ token, refreshToken, session }: TokenPair) => ({
   refreshExpiresAt: rfc3339(session.expiresAtMs),
 });
 
-const sessionBody = (session: Session) => ({
-  sessionId: session.sessionId,
-  product: session.product,
-  env: session.env,
-  tag: session.tag,
-  data: { userId: session.userId, details: session.details },
-  createdAt: rfc3339(session.createdAtMs),
-  refreshedAt: rfc3339(session.refreshedAtMs),
-  refreshCount: session.generation,
-  expiresAt: rfc3339(session.expiresAtMs),
-  absoluteExpiresAt: rfc3339(session.absoluteExpiresAtMs),
-});
-
 const withBody = ['invalid_request', 'content_too_large', 'unsupported_media_type'] as const;
 const tags = ['sessions'];
+const etag = { ETag: Type.String({ description: 'For `If-Match`.' }) };
+const MERGE_PATCH = 'application/merge-patch+json';
 const noContent = Type.Null({ description: 'Done.' });
 
 export function sessionRoutes({
@@ -67,30 +60,43 @@ export function sessionRoutes({
         operationId: 'startSession',
         summary: 'Start a session',
         tags,
+        headers: startHeaders,
         body: startBody(detailsMaxBytes),
         response: {
           201: {
-            ...tokenPair,
+            ...startedPair,
             description: 'The pair of tokens.',
             headers: { Location: Type.String({ description: 'Address of the session.' }) },
           },
-          ...problemResponses(...withBody, 'session_limit_reached', ...guardedProblems),
+          ...problemResponses(
+            ...withBody,
+            'session_limit_reached',
+            'idempotency_key_expired',
+            'idempotency_key_reused',
+            ...guardedProblems,
+          ),
         },
       },
       handler: async (request, reply) => {
-        const { product, env, tag, data } = request.body;
+        const { product, env, tag, data, client } = request.body;
         requireScope(request, { product, env });
-        const pair = await sessions.start({
+        const start = {
           product,
           env,
           tag,
           userId: data.userId,
           details: data.details ?? {},
           clientId: request.caller.id,
-        });
+          client,
+        };
+        const key = request.headers['idempotency-key'];
+        const pair = await (key === undefined
+          ? sessions.start(start)
+          : sessions.startOnce({ ...start, key }));
         reply.code(201);
         reply.header('location', `/sessions/${product}/${env}/${tag}/${pair.session.sessionId}`);
-        return pairBody(pair);
+        const { evicted } = pair;
+        return evicted.length > 0 ? { ...pairBody(pair), evicted: [...evicted] } : pairBody(pair);
       },
     });
 
@@ -119,7 +125,7 @@ export function sessionRoutes({
         },
       },
       handler: async (request, reply) => {
-        const pair = await sessions.refresh(request.caller.scope, request.body.refreshToken);
+        const pair = await sessions.refresh(request.caller.scope, request.body);
         reply.header('session-refresh', pair.outcome);
         return pairBody(pair);
       },
@@ -187,13 +193,48 @@ export function sessionRoutes({
         tags,
         params: sessionParams,
         response: {
-          200: { ...sessionView, description: 'The session, never its tokens.' },
+          200: { ...sessionView, description: 'The session, never its tokens.', headers: etag },
           ...problemResponses('invalid_request', 'session_not_found', ...guardedProblems),
         },
       },
-      handler: async (request) => {
+      handler: async (request, reply) => {
         requireScope(request, request.params);
-        return sessionBody(await sessions.read(request.params));
+        const session = await sessions.read(request.params);
+        reply.header('etag', entityTag(revisionText(session)));
+        return sessionBody(session);
+      },
+    });
+
+    app.patch('/sessions/:product/:env/:tag/:sessionId', {
+      config: { permission: 'issue', mediaTypes: [MERGE_PATCH] },
+      schema: {
+        operationId: 'changeDetails',
+        summary: 'Change the details of a live session',
+        description:
+          'A JSON Merge Patch (RFC 7396): null removes a member. verify shows the change at once; nothing else of the session changes.',
+        tags,
+        consumes: [MERGE_PATCH],
+        params: sessionParams,
+        headers: ifMatchHeaders,
+        body: sessionPatch,
+        response: {
+          200: { ...sessionView, description: 'The session as it is now.', headers: etag },
+          ...problemResponses(
+            ...withBody,
+            'session_not_found',
+            'precondition_failed',
+            ...guardedProblems,
+          ),
+        },
+      },
+      handler: async (request, reply) => {
+        requireScope(request, request.params);
+        const session = await sessions.changeDetails(request.params, {
+          patch: request.body.data.details,
+          revisions: demandedRevisions(request.headers['if-match']),
+        });
+        reply.header('etag', entityTag(revisionText(session)));
+        return sessionBody(session);
       },
     });
 
@@ -232,12 +273,8 @@ export function sessionRoutes({
       handler: async (request) => {
         requireScope(request, request.params);
         const { limit = DEFAULT_PAGE, ...query } = request.query;
-        const { sessions: page, ...rest } = await sessions.list({
-          ...request.params,
-          ...query,
-          limit,
-        });
-        return { sessions: page.map(sessionBody), ...rest };
+        const listed = await sessions.list({ ...request.params, ...query, limit });
+        return page({ sessions: listed.sessions.map(sessionBody) }, listed.nextCursor);
       },
     });
   };

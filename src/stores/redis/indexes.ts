@@ -1,9 +1,10 @@
-// Owns reading the index sets: which sessions a tag's bucket or a user holds, live ones only, in order.
+// Owns reading the index sets: which sessions a tag's bucket or a user holds, which users a bucket holds; live or kept ones only, in order.
 
 import type { Locator } from '../../sessions/session.ts';
 import { bucketName } from '../../sessions/session-id.ts';
 import type { TagPosition, TagQuery, UserRemoval } from '../../sessions/session-store.ts';
-import { parseUserMember, tagKey, userKey } from './keys.ts';
+import type { PartRef, UserPosition } from '../../sessions/user-store.ts';
+import { parseUserMember, tagKey, userKey, userPartKeys } from './keys.ts';
 import type { ScriptRunner } from './run-script.ts';
 
 interface IndexEntry {
@@ -11,40 +12,78 @@ interface IndexEntry {
   readonly score: number;
 }
 
-/** Live entries of an index from `lowestScore` on, in order. */
-async function readIndex(
-  { run }: ScriptRunner,
-  index: string,
-  lowestScore: number,
-  offset: number,
-  count: number,
-): Promise<readonly IndexEntry[]> {
-  const flat = (await run('slice', [index], [lowestScore, offset, count])) as Buffer[];
-  return Array.from({ length: flat.length / 2 }, (_, i) => ({
+const entriesOf = (flat: readonly Buffer[]): readonly IndexEntry[] =>
+  Array.from({ length: flat.length / 2 }, (_, i) => ({
     member: String(flat[2 * i]),
     score: Number(flat[2 * i + 1]),
   }));
+
+/** Redis orders members of one score by their bytes. */
+const isBehind = (entry: IndexEntry, after: IndexEntry | undefined): boolean =>
+  after === undefined ||
+  entry.score > after.score ||
+  Buffer.compare(Buffer.from(entry.member), Buffer.from(after.member)) > 0;
+
+/** The first `count` entries behind `after`, which may share its score with any number of others: in as many slices as it takes. */
+async function readBehind(
+  slice: (lowestScore: number | undefined, offset: number) => Promise<readonly IndexEntry[]>,
+  after: IndexEntry | undefined,
+  count: number,
+  isWanted: (entry: IndexEntry) => boolean = () => true,
+): Promise<readonly IndexEntry[]> {
+  const found: IndexEntry[] = [];
+  for (let offset = 0; found.length < count; offset += count) {
+    const entries = await slice(after?.score, offset);
+    found.push(...entries.filter((entry) => isBehind(entry, after) && isWanted(entry)));
+    if (entries.length < count) break;
+  }
+  return found.slice(0, count);
 }
 
-/** One bucket's part of a walk. Entries of the same millisecond as the cursor are told apart by id, in as many slices as it takes. */
+/** One bucket's part of a walk over the sessions of a tag. */
 export async function readBucket(
-  runner: ScriptRunner,
+  { run }: ScriptRunner,
   query: TagQuery,
   bucket: number,
   after: TagPosition | undefined,
   count: number,
 ): Promise<readonly TagPosition[]> {
   const index = tagKey(query, bucketName(bucket));
-  const found: TagPosition[] = [];
-  for (let offset = 0; found.length < count; offset += count) {
-    const entries = await readIndex(runner, index, after?.expiresAtMs ?? 0, offset, count);
-    for (const { member, score } of entries) {
-      const seen = after && score === after.expiresAtMs && member <= after.sessionId;
-      if (!seen) found.push({ bucket, expiresAtMs: score, sessionId: member });
-    }
-    if (entries.length < count) break;
-  }
-  return found.slice(0, count);
+  const found = await readBehind(
+    async (lowest = 0, offset) =>
+      entriesOf((await run('slice', [index], [lowest, offset, count])) as Buffer[]),
+    after && { score: after.expiresAtMs, member: after.sessionId },
+    count,
+  );
+  return found.map(({ member, score }) => ({ bucket, expiresAtMs: score, sessionId: member }));
+}
+
+/** One bucket's part of a walk over users; those past their retention are left out. */
+export async function readUserBucket(
+  { run }: ScriptRunner,
+  part: PartRef,
+  retentionMs: number,
+  bucket: number,
+  after: UserPosition | undefined,
+  count: number,
+): Promise<readonly UserPosition[]> {
+  const [index] = userPartKeys(part, bucketName(bucket), part.tag);
+  let forgottenMs = 0;
+  const found = await readBehind(
+    async (lowest, offset) => {
+      const [forgotten, ...flat] = (await run(
+        'userSlice',
+        [index],
+        [retentionMs, lowest ?? '-inf', offset, count],
+      )) as [Buffer, ...Buffer[]];
+      forgottenMs = Number(forgotten);
+      return entriesOf(flat);
+    },
+    after && { score: after.standing, member: after.userId },
+    count,
+    ({ score }) => Math.abs(score) > forgottenMs,
+  );
+  return found.map(({ member, score }) => ({ bucket, standing: score, userId: member }));
 }
 
 /** All live sessions of a user as locators, newest first. */

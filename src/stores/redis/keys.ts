@@ -40,6 +40,9 @@ export function userKey(user: UserRef): string {
 export const fenceKeyBeside = (key: string): string =>
   `fence:${/\{.*?\}/.exec(key)?.[0] ?? `{${key}}`}`;
 
+/** A claim on an idempotency key; `name` is a digest. Without hash tag: a slot of its own. */
+export const claimKey = (name: string): string => `idempotency:${name}`;
+
 /** A user's index names each session with its tag, which the session key needs. */
 export const userMember = ({ sessionId, tag }: Locator): string => `${sessionId}:${tag}`;
 
@@ -51,9 +54,31 @@ export function parseUserMember(member: string): {
   return { sessionId, tag };
 }
 
-/** The keys that change together with a session, in the order the scripts expect. */
-export const keysOf = (session: Locator & UserRef): [string, string, string] => [
-  sessionKey(session),
-  tagKey(session, bucketIn(session.sessionId)),
-  userKey(session),
+/** Users of a bucket, under one tag or all, by how they stand. */
+const usersKey = (at: Place, bucket: string, tag?: string): string =>
+  `users:${slotTag(at, bucket)}${tag === undefined ? '' : `:${tag}`}`;
+
+/** Their records and the counters made of them. */
+const userRecordsKey = (at: Place, bucket: string, tag?: string): string =>
+  `user-records:${slotTag(at, bucket)}${tag === undefined ? '' : `:${tag}`}`;
+
+/** The two keys of the users of a bucket, under one tag or all. */
+export const userPartKeys = (at: Place, bucket: string, tag?: string): [string, string] => [
+  usersKey(at, bucket, tag),
+  userRecordsKey(at, bucket, tag),
 ];
+
+/** The tags that have users in a bucket. */
+export const bucketTagsKey = (at: Place, bucket: string): string => `tags:${slotTag(at, bucket)}`;
+
+/** The keys that change together with the sessions of a user under a tag, in the order the scripts expect; those of the sessions follow. */
+export function writeKeys(session: Locator & UserRef): string[] {
+  const bucket = bucketIn(session.sessionId);
+  return [
+    tagKey(session, bucket),
+    userKey(session),
+    ...userPartKeys(session, bucket),
+    ...userPartKeys(session, bucket, session.tag),
+    bucketTagsKey(session, bucket),
+  ];
+}

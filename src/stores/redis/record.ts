@@ -3,6 +3,7 @@
 import { Decoder, Encoder } from '@msgpack/msgpack';
 import { Outage } from '../../sessions/errors.ts';
 import {
+  type ClientFacts,
   type JsonObject,
   type Locator,
   REVISION_BYTES,
@@ -14,6 +15,11 @@ const VERSION = 1;
 /** Made once: each would otherwise allocate its 2 KiB of scratch space at every record. */
 const encoder = new Encoder();
 const decoder = new Decoder();
+
+/** Stands where a session must not appear any more: no record begins with it. */
+export const FORBIDDEN = '-';
+
+export const isForbidden = (record: Buffer): boolean => record.toString() === FORBIDDEN;
 
 /** Version and revision: what a script compares. */
 export const HEAD_BYTES = 1 + REVISION_BYTES;
@@ -31,7 +37,14 @@ type Fields = [
   generation: number,
   tokenExpiresAtSeconds: number,
   epoch: number,
+  /** Only if there is any of it. */
+  extras?: Extras,
 ];
+
+/** What most sessions do not have, under short names. */
+interface Extras {
+  readonly c?: ClientFacts | undefined;
+}
 
 export const encodeHead = (session: Session): Buffer =>
   Buffer.concat([Buffer.of(VERSION), session.revision]);
@@ -50,6 +63,7 @@ export function encodeRecord(session: Session): Buffer {
     session.tokenExpiresAtSeconds,
     session.epoch,
   ];
+  if (session.client !== undefined) fields.push({ c: session.client });
   return Buffer.concat([encodeHead(session), encoder.encodeSharedRef(fields)]);
 }
 
@@ -71,6 +85,7 @@ export function decodeRecord(record: Buffer, locator: Locator): Session {
     generation,
     tokenExpiresAtSeconds,
     epoch,
+    extras,
   ] = decoder.decode(record.subarray(HEAD_BYTES)) as Fields;
   const { product, env, tag, sessionId } = locator;
   return {
@@ -90,5 +105,6 @@ export function decodeRecord(record: Buffer, locator: Locator): Session {
     generation,
     tokenExpiresAtSeconds,
     epoch,
+    ...(extras?.c === undefined ? {} : { client: extras.c }),
   };
 }

@@ -7,31 +7,27 @@ import type {
   SessionStore,
   StoreDescription,
 } from '../../sessions/session-store.ts';
-import { walkTag } from '../tag-walk.ts';
+import { walkBuckets } from '../bucket-walk.ts';
+import { createRedisClaims } from './claims.ts';
 import { connectRedis, type RedisTarget } from './connect.ts';
 import { locateUser, readBucket } from './indexes.ts';
 import { inspectRedis, type RedisFacts } from './inspect.ts';
-import {
-  CLOCK_KEY,
-  fenceKeyBeside,
-  keysOf,
-  RING_KEY,
-  sessionKey,
-  userKey,
-  userMember,
-} from './keys.ts';
-import { decodeRecord, encodeHead, encodeRecord } from './record.ts';
+import { CLOCK_KEY, fenceKeyBeside, RING_KEY, sessionKey, userKey, writeKeys } from './keys.ts';
+import { decodeRecord, encodeHead, encodeRecord, isForbidden } from './record.ts';
 import {
   createScriptRunner,
   type ObserveOperation,
   type ScriptCall,
   type ScriptRunner,
 } from './run-script.ts';
+import { createRedisUsers } from './users.ts';
 
 export interface RedisStoreOptions {
   readonly target: RedisTarget;
   /** Acknowledgements of replicas that a write needs. */
   readonly waitReplicas: number;
+  /** How long a user is kept after its last session. */
+  readonly userRetentionMs: number;
   readonly monotonicMs: () => number;
   readonly observe: ObserveOperation;
   /** Gets the code of each connection error. */
@@ -50,7 +46,7 @@ const timeMs = (seconds: unknown, microseconds: unknown): number =>
   Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
 
 const decodeLive = (record: unknown, locator: Locator, nowMs: number): Session | undefined => {
-  if (!Buffer.isBuffer(record)) return undefined;
+  if (!Buffer.isBuffer(record) || isForbidden(record)) return undefined;
   const session = decodeRecord(record, locator);
   return isLive(session, nowMs) ? session : undefined;
 };
@@ -82,7 +78,7 @@ function byTag<T extends { readonly tag: string }>(all: readonly T[]): NonEmpty<
 }
 
 export function createRedisStore(options: RedisStoreOptions): RedisStore {
-  const { target, waitReplicas, monotonicMs, observe, onTrouble } = options;
+  const { target, waitReplicas, userRetentionMs, monotonicMs, observe, onTrouble } = options;
   const client = connectRedis(target, onTrouble);
   const runner = createScriptRunner({
     client,
@@ -99,14 +95,25 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
     acknowledgedReplicas: waitReplicas,
   };
 
+  /** What every write of a session begins with. */
+  const write = (session: Session) => ({
+    keys: [...writeKeys(session), sessionKey(session)],
+    args: [
+      encodeRecord(session),
+      session.expiresAtMs,
+      session.sessionId,
+      session.tag,
+      session.userId,
+      userRetentionMs,
+      session.refreshedAtMs,
+    ],
+  });
+
   /** The removal of sessions of one user and one tag. */
-  const removal = (all: Readonly<NonEmpty<Locator & UserRef>>): ScriptCall => {
-    const [, tagIndex, userIndex] = keysOf(all[0]);
-    return {
-      keys: [tagIndex, userIndex, ...all.map(sessionKey)],
-      args: [...all.map(({ sessionId }) => sessionId), ...all.map(userMember)],
-    };
-  };
+  const removal = (all: Readonly<NonEmpty<Locator & UserRef>>): ScriptCall => ({
+    keys: [...writeKeys(all[0]), ...all.map(sessionKey)],
+    args: [all[0].tag, all[0].userId, userRetentionMs, ...all.map(({ sessionId }) => sessionId)],
+  });
 
   const confirmBeside = async (key: string): Promise<void> => {
     if (waitReplicas > 0) await runDurably('fence', { keys: [fenceKeyBeside(key)] });
@@ -124,32 +131,23 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       return timeMs(seconds, microseconds);
     },
 
-    async create(session, maxPerUser) {
-      const [reply] = await runDurably('create', {
-        keys: keysOf(session),
-        args: [
-          encodeRecord(session),
-          session.expiresAtMs,
-          session.sessionId,
-          userMember(session),
-          maxPerUser,
-          session.createdAtMs,
-        ],
-      });
-      return String(reply) as Creation;
+    async create(session, { perUser, underTag }) {
+      const { keys, args } = write(session);
+      const limits = [perUser, underTag?.most ?? '', underTag?.onLimit ?? ''];
+      const evicted: string[] = [];
+      for (;;) {
+        const [reply] = await runDurably('create', { keys, args: [...args, ...limits] });
+        const [outcome, ...gone] = (reply as readonly unknown[]).map(String);
+        evicted.push(...gone);
+        if (outcome !== 'again') return { outcome: outcome as Creation['outcome'], evicted };
+      }
     },
     read: (locator) => readSession(runner, locator),
     async replace(current, next) {
+      const { keys, args } = write(next);
       const [reply] = await runDurably('replace', {
-        keys: keysOf(next),
-        args: [
-          encodeRecord(next),
-          next.expiresAtMs,
-          next.sessionId,
-          userMember(next),
-          encodeHead(current),
-          current.expiresAtMs,
-        ],
+        keys,
+        args: [...args, encodeHead(current), current.expiresAtMs],
       });
       return String(reply) as 'replaced' | 'stale';
     },
@@ -170,7 +168,7 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
     },
     async listTag(query) {
       const { product, env, tag, limit, after } = query;
-      const found = await walkTag(
+      const found = await walkBuckets(
         (bucket, from, count) => readBucket(runner, query, bucket, from, count),
         after,
         limit + 1,
@@ -197,6 +195,9 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       }
       return ending.length;
     },
+
+    ...createRedisUsers(runner, userRetentionMs),
+    ...createRedisClaims(runner),
 
     async readRing() {
       const [, , sealed] = (await run('read', [RING_KEY])) as unknown[];

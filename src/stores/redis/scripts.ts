@@ -4,73 +4,93 @@
 // a script also runs on a demoted primary, where a revoked session is still alive (ADR 4).
 
 import { MAX_SKEW_MS } from '../../sessions/session-store.ts';
-import { HEAD_BYTES } from './record.ts';
+import { NOW, TIDY } from './index-lua.ts';
+import { FORBIDDEN, HEAD_BYTES } from './record.ts';
+import { USERS, userScripts } from './user-lua.ts';
 
-/** Index members trimmed at most by one write. */
-const TRIM = 64;
+/** A start whose time is further from the store's than MAX_SKEW_MS creates nothing, so it is forbidden long enough after twice that. */
+const FORBIDDEN_MS = 12 * MAX_SKEW_MS;
 
-const NOW = `
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local function ms(n) return string.format('%.0f', n) end
-`;
+/** Sessions that one start evicts at most at once. */
+const EVICT = 100;
 
-/** Drops some expired members, and lets the index expire with its last one. EXPIRE with GT would set nothing on a key without TTL. */
-const TIDY = `
-local function trim(index)
-  local dead = redis.call('ZRANGE', index, '-inf', ms(now), 'BYSCORE', 'LIMIT', 0, ${TRIM})
-  if #dead > 0 then redis.call('ZREM', index, unpack(dead)) end
-end
-local function expire_with_last(index)
-  local last = redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')
-  if last[2] then redis.call('PEXPIREAT', index, last[2]) end
-end
-local function add(index, score, member)
-  trim(index)
-  redis.call('ZADD', index, score, member)
-  expire_with_last(index)
-end
-local function remove(index, members)
-  trim(index)
-  if redis.call('ZREM', index, unpack(members)) > 0 then expire_with_last(index) end
+/**
+ * KEYS of every write: tag index, user index, users of all tags, their records, users of the tag, their records, tags of the bucket;
+ * then sessions. ARGV of a write: record, expiry, session id, tag, user id, retention, moment of the start or last refresh.
+ */
+const WRITE = `
+local record, expiry, id, tag, user, seen = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[7])
+retention = tonumber(ARGV[6])
+local head = redis.call('GETRANGE', KEYS[8], 0, ${HEAD_BYTES - 1})
+local written = head == string.sub(record, 1, ${HEAD_BYTES})
+local function write(started)
+  redis.call('SET', KEYS[8], record, 'PXAT', expiry)
+  add(KEYS[1], expiry, id)
+  add(KEYS[2], expiry, id .. ':' .. tag)
+  see(user, tag, seen, started)
 end
 `;
 
-/** KEYS session, tag index, user index. ARGV record, expiry, tag member, user member, most sessions of the user, time of creation. */
+/**
+ * KEYS and ARGV of a write; then most sessions of the user, most of them under this tag ('' for no limit), what to do at that limit.
+ * Answers the outcome and the ids that were evicted; 'again' if more have to be evicted before there is room.
+ */
 const CREATE = `#!lua
-${NOW}${TIDY}
-local head = redis.call('GETRANGE', KEYS[1], 0, ${HEAD_BYTES - 1})
-if head ~= '' then
-  if head == string.sub(ARGV[1], 1, ${HEAD_BYTES}) then return 'created' end
-  return 'taken'
+${NOW}${TIDY}${USERS}${WRITE}
+if written then return {'created'} end
+if head ~= '' then return {'taken'} end
+if math.abs(now - seen) > ${MAX_SKEW_MS} then return {'skewed'} end
+
+-- Ids of the user's oldest live sessions under this tag, as many as must go to make room for one.
+local function in_excess(most)
+  local suffix, ids = ':' .. tag, {}
+  for _, member in ipairs(redis.call('ZRANGE', KEYS[2], '(' .. ms(now), '+inf', 'BYSCORE')) do
+    if string.sub(member, -#suffix) == suffix then ids[#ids + 1] = string.sub(member, 1, -#suffix - 1) end
+  end
+  table.sort(ids)
+  for i = #ids, math.max(#ids - most + 2, 1), -1 do ids[i] = nil end
+  return ids
 end
-if math.abs(now - tonumber(ARGV[6])) > ${MAX_SKEW_MS} then return 'skewed' end
-if redis.call('ZCOUNT', KEYS[3], '(' .. ms(now), '+inf') >= tonumber(ARGV[5]) then return 'limit_reached' end
-redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[2])
-add(KEYS[2], ARGV[2], ARGV[3])
-add(KEYS[3], ARGV[2], ARGV[4])
-return 'created'
+local excess = ARGV[9] ~= '' and in_excess(tonumber(ARGV[9])) or {}
+if #excess > 0 and ARGV[10] == 'reject' then return {'limit_reached'} end
+if redis.call('ZCOUNT', KEYS[2], '(' .. ms(now), '+inf') - #excess >= tonumber(ARGV[8]) then return {'limit_reached'} end
+
+local again = #excess > ${EVICT}
+local evicted, sessions, members = {}, {}, {}
+-- Keys that nobody declared, but of this slot: while it is being moved, EXISTS fails for one that has gone ahead, before anything is written.
+local prefix = string.sub(KEYS[8], 1, -#id - 1)
+for i = 1, math.min(#excess, ${EVICT}) do
+  evicted[i], sessions[i], members[i] = excess[i], prefix .. excess[i], excess[i] .. ':' .. tag
+  redis.call('EXISTS', sessions[i])
+end
+if #evicted > 0 then
+  redis.call('UNLINK', unpack(sessions))
+  remove(KEYS[1], evicted)
+  remove(KEYS[2], members)
+end
+if again then leave(user, tag) else write(1) end
+return {again and 'again' or 'created', unpack(evicted)}
 `;
 
-/** KEYS as above. ARGV new record, new expiry, tag member, user member, head of the record to replace, its expiry. */
+/** KEYS and ARGV of a write; then head of the record to replace, its expiry. */
 const REPLACE = `#!lua
-${NOW}${TIDY}
-local head = redis.call('GETRANGE', KEYS[1], 0, ${HEAD_BYTES - 1})
-if head == string.sub(ARGV[1], 1, ${HEAD_BYTES}) then return 'replaced' end
-if head ~= ARGV[5] or now >= tonumber(ARGV[6]) then return 'stale' end
-redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[2])
-add(KEYS[2], ARGV[2], ARGV[3])
-add(KEYS[3], ARGV[2], ARGV[4])
+${NOW}${TIDY}${USERS}${WRITE}
+if written then return 'replaced' end
+if head ~= ARGV[8] or now >= tonumber(ARGV[9]) then return 'stale' end
+write(0)
 return 'replaced'
 `;
 
-/** KEYS tag index, user index, sessions of this tag and user. ARGV tag member of each, user member of each. Answers how many were there. */
+/** KEYS of a write, any number of sessions of one user and tag. ARGV tag, user id, retention, id of each session. Answers how many were there. */
 const REMOVE = `#!lua flags=allow-oom
-${NOW}${TIDY}
-local count = #KEYS - 2
-local removed = redis.call('UNLINK', unpack(KEYS, 3))
-remove(KEYS[1], {unpack(ARGV, 1, count)})
-remove(KEYS[2], {unpack(ARGV, count + 1)})
+${NOW}${TIDY}${USERS}
+local tag, user, ids, members = ARGV[1], ARGV[2], {unpack(ARGV, 4)}, {}
+retention = tonumber(ARGV[3])
+for i, id in ipairs(ids) do members[i] = id .. ':' .. tag end
+local removed = redis.call('UNLINK', unpack(KEYS, 8))
+remove(KEYS[1], ids)
+remove(KEYS[2], members)
+if removed > 0 then leave(user, tag) end
 return removed
 `;
 
@@ -103,6 +123,29 @@ redis.call('SET', KEYS[1], ARGV[2])
 return 1
 `;
 
+/** KEYS a claim. ARGV its text, life in milliseconds. Answers the text that is there afterwards. */
+const CLAIM = `#!lua
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX')
+return redis.call('GET', KEYS[1])
+`;
+
+/** KEYS a claim. ARGV what it says, what it is to say ('' to be gone). */
+const REPLACE_CLAIM = `#!lua flags=allow-oom
+local found = redis.call('GET', KEYS[1]) or ''
+if found == ARGV[2] then return 1 end
+if found ~= ARGV[1] then return 0 end
+if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL') end
+return 1
+`;
+
+/** KEYS a session. Answers 0 if it exists. Else a byte that is no record holds its place until no start can still be on its way to it. */
+const FORBID = `#!lua flags=allow-oom
+local head = redis.call('GETRANGE', KEYS[1], 0, 0)
+if head ~= '' and head ~= '${FORBIDDEN}' then return 0 end
+redis.call('SET', KEYS[1], '${FORBIDDEN}', 'PX', ${FORBIDDEN_MS})
+return 1
+`;
+
 /** KEYS the fence. Leaves nothing behind; its only purpose is a write for WAIT to wait for. */
 const FENCE = `#!lua flags=allow-oom
 redis.call('SET', KEYS[1], '', 'PX', 1000)
@@ -118,7 +161,11 @@ export const scripts = {
   slice: { lua: SLICE },
   members: { lua: MEMBERS },
   swap: { lua: SWAP },
+  claim: { lua: CLAIM },
+  replaceClaim: { lua: REPLACE_CLAIM },
+  forbid: { lua: FORBID },
   fence: { lua: FENCE },
+  ...userScripts,
 } as const;
 
 export type ScriptName = keyof typeof scripts;

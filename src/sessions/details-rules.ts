@@ -1,5 +1,8 @@
 // Owns the limits of `details`: size, depth and number of members.
 
+import type { DetailsFault } from './errors.ts';
+import type { JsonObject } from './session.ts';
+
 const MAX_DEPTH = 8;
 const MAX_MEMBERS = 256;
 
@@ -30,4 +33,10 @@ export function detailsFault(details: unknown, maxBytes: number): string | undef
     return `must not be larger than ${maxBytes} bytes as JSON`;
   }
   return undefined;
+}
+
+/** The same as a list, of the details as a whole. */
+export function detailsFaults(details: JsonObject, maxBytes: number): readonly DetailsFault[] {
+  const detail = detailsFault(details, maxBytes);
+  return detail === undefined ? [] : [{ pointer: '', detail }];
 }

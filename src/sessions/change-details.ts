@@ -1,0 +1,50 @@
+// Owns the change of a live session's details: read, change, replace if unchanged, else read again.
+
+import { Outage, Refusal } from './errors.ts';
+import { readSession } from './list-sessions.ts';
+import { mergePatch } from './merge-patch.ts';
+import {
+  type JsonObject,
+  type Locator,
+  REVISION_BYTES,
+  revisionText,
+  type Session,
+} from './session.ts';
+import type { SessionDeps } from './session-deps.ts';
+
+/** Refreshes of the session at the same time make a round in vain; so many of them are no coincidence. */
+const MAX_ROUNDS = 8;
+
+export interface DetailsChange {
+  /** JSON Merge Patch (RFC 7396) of the details. */
+  readonly patch: JsonObject;
+  /** Revisions of which the session must have one; undefined for any. */
+  readonly revisions?: readonly string[] | undefined;
+}
+
+/**
+ * Changes the details of a live session, and nothing else of it: neither its times nor its tokens. Rejects with Refusal
+ * `session_not_found`, `precondition_failed` or `invalid_details`, or Outage.
+ */
+export async function changeDetails(
+  deps: SessionDeps,
+  locator: Locator,
+  { patch, revisions }: DetailsChange,
+): Promise<Session> {
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const session = await readSession(deps, locator);
+    if (revisions !== undefined && !revisions.includes(revisionText(session))) {
+      throw new Refusal({ code: 'precondition_failed' });
+    }
+    const details = mergePatch(session.details, patch) as JsonObject;
+    const faults = deps.judgeDetails(details);
+    if (faults.length > 0) throw new Refusal({ code: 'invalid_details', faults });
+    const next = { ...session, details, revision: deps.randomBytes(REVISION_BYTES) };
+    if ((await deps.store.replace(session, next)) === 'replaced') {
+      const { product, env, tag, sessionId } = session;
+      deps.emit({ name: 'session_details_changed', product, env, tag, sessionId });
+      return next;
+    }
+  }
+  throw new Outage('change details: the session changed under every attempt');
+}

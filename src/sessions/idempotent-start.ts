@@ -1,0 +1,130 @@
+// Owns the start under an idempotency key: the same key, caller and body give one session, whatever is lost on the way (ADR 15).
+//
+// The claim on the key lies in a slot of its own and names the session before it exists: claim, session, mark, answer. Who finds
+// a claim without a session waits a moment for the one who made it, then makes sure that this session can never appear, and
+// names another. The mark tells a session that was ended from one that was never made.
+
+import { hash } from 'node:crypto';
+import { Outage, Refusal } from './errors.ts';
+import type { Session } from './session.ts';
+import type { SessionDeps } from './session-deps.ts';
+import { createSession, emitStart, type StartedPair, type StartInput } from './start-session.ts';
+import { makeTokenPair } from './token-pair.ts';
+
+export interface IdempotentStart extends StartInput {
+  /** What the caller calls this start. */
+  readonly key: string;
+}
+
+interface Claim {
+  readonly fingerprint: string;
+  readonly sessionId: string;
+  /** Set once the session was written: if it is not there then, it has ended. */
+  readonly written: boolean;
+  readonly evicted: readonly string[];
+}
+
+/** How long a key is remembered. */
+const REMEMBERED_MS = 24 * 3600 * 1000;
+/** How often, and how far apart, the session of somebody else's claim is looked for before the claim is taken over. */
+const LOOKS = 12;
+const LOOK_EVERY_MS = 25;
+const MAX_ROUNDS = 64;
+
+const digest = (...parts: readonly unknown[]): string =>
+  hash('sha256', JSON.stringify(parts), 'buffer').toString('base64url');
+
+const encode = (claim: Claim): string => JSON.stringify(claim);
+
+/** The first pair of a session again, as long as it is what the key stands for. */
+async function answerAgain(
+  deps: SessionDeps,
+  session: Session,
+  nowMs: number,
+  evicted: readonly string[],
+): Promise<StartedPair> {
+  if (session.generation > 0 || nowMs >= session.tokenExpiresAtSeconds * 1000) {
+    throw new Refusal({ code: 'idempotency_key_expired' });
+  }
+  // It may have been written by a call that never learned whether it was safe.
+  await deps.store.confirm(session);
+  return { ...(await makeTokenPair(deps, session)), evicted };
+}
+
+/** One look at a claim that somebody else made; undefined if there is nothing to answer yet. */
+async function followClaim(
+  deps: SessionDeps,
+  input: IdempotentStart,
+  name: string,
+  text: string,
+): Promise<StartedPair | undefined> {
+  const claim = JSON.parse(text) as Claim;
+  const { session, nowMs } = await deps.storeClock.learn(() =>
+    deps.store.read({ ...input, sessionId: claim.sessionId }),
+  );
+  if (session === undefined) {
+    if (claim.written) throw new Refusal({ code: 'idempotency_key_expired' });
+    return undefined;
+  }
+  // Who made the session may have died before it could say so.
+  if (!claim.written) {
+    await deps.store.replaceClaim(name, text, encode({ ...claim, written: true }));
+  }
+  return answerAgain(deps, session, nowMs, claim.evicted);
+}
+
+/** Makes the session that the caller's own claim names; undefined if somebody else has written to the claim since. */
+async function honourClaim(
+  deps: SessionDeps,
+  input: IdempotentStart,
+  name: string,
+  text: string,
+): Promise<StartedPair | undefined> {
+  const claim = JSON.parse(text) as Claim;
+  const { session, creation } = await createSession(deps, input, claim.sessionId);
+  const { outcome, evicted } = creation;
+  if (outcome === 'taken') return undefined;
+  if (outcome !== 'created') {
+    await deps.store.replaceClaim(name, text, undefined);
+    throw outcome === 'limit_reached'
+      ? new Refusal({ code: 'session_limit_reached' })
+      : new Outage('start: the clock of the store does not stand still');
+  }
+  emitStart(deps, session, evicted);
+  const marked = { ...claim, written: true, evicted };
+  return (await deps.store.replaceClaim(name, text, encode(marked)))
+    ? { ...(await makeTokenPair(deps, session)), evicted }
+    : undefined;
+}
+
+/**
+ * Starts a session once for each key of a caller. Rejects with Refusal `idempotency_key_reused` (the key came with another body),
+ * `idempotency_key_expired` (its session was refreshed, has ended, or its first token has expired), `session_limit_reached`, or Outage.
+ */
+export async function startOnce(deps: SessionDeps, input: IdempotentStart): Promise<StartedPair> {
+  const { key, ...start } = input;
+  const name = digest(start.clientId, key);
+  const fingerprint = digest(start);
+  const propose = async (): Promise<string> =>
+    encode({
+      fingerprint,
+      sessionId: deps.newSessionId(start, await deps.storeClock.now()),
+      written: false,
+      evicted: [],
+    });
+  let looks = 0;
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const { text, mine } = await deps.store.claim(name, await propose(), REMEMBERED_MS);
+    const claim = JSON.parse(text) as Claim;
+    if (claim.fingerprint !== fingerprint) throw new Refusal({ code: 'idempotency_key_reused' });
+    const pair = await (mine ? honourClaim : followClaim)(deps, input, name, text);
+    if (pair !== undefined) return pair;
+    if (looks++ < LOOKS) {
+      await deps.pause(LOOK_EVERY_MS);
+    } else if (await deps.store.forbid({ ...start, sessionId: claim.sessionId })) {
+      // From here on the claim is free for the next who asks.
+      await deps.store.replaceClaim(name, text, undefined);
+    }
+  }
+  throw new Outage('start: the claim on the key changed under every attempt');
+}

@@ -1,0 +1,57 @@
+// Owns the claims of the embedded store.
+
+import type { ClaimStore } from '../sessions/claim-store.ts';
+import type { Locator } from '../sessions/session.ts';
+
+export interface MemoryClaims extends Omit<ClaimStore, 'forbid'> {
+  forbid(locator: Locator): void;
+  isForbidden(locator: Locator): boolean;
+}
+
+const nameOf = ({ product, env, tag, sessionId }: Locator): string =>
+  JSON.stringify([product, env, tag, sessionId]);
+
+/** How long a session is forbidden: longer than any start can still be on its way to it. */
+const FORBIDDEN_MS = 60_000;
+
+/** Texts that expire, the first put in first; those that have expired at the front are dropped by every write. */
+function createExpiring(nowMs: () => number) {
+  const entries = new Map<string, { readonly text: string; readonly endsAtMs: number }>();
+  const get = (name: string) => {
+    const entry = entries.get(name);
+    return entry && entry.endsAtMs > nowMs() ? entry : undefined;
+  };
+  return {
+    get,
+    set(name: string, text: string, endsAtMs: number): void {
+      for (const [each, { endsAtMs: ends }] of entries) {
+        if (ends > nowMs()) break;
+        entries.delete(each);
+      }
+      entries.set(name, { text, endsAtMs });
+    },
+    delete: (name: string) => entries.delete(name),
+  };
+}
+
+export function createMemoryClaims(nowMs: () => number): MemoryClaims {
+  const claims = createExpiring(nowMs);
+  const forbidden = createExpiring(nowMs);
+  return {
+    async claim(name, text, ttlMs) {
+      const found = claims.get(name);
+      if (found === undefined) claims.set(name, text, nowMs() + ttlMs);
+      return { text: found?.text ?? text, mine: (found?.text ?? text) === text };
+    },
+    async replaceClaim(name, current, next) {
+      const found = claims.get(name);
+      if (found?.text === next) return true;
+      if (found?.text !== current) return false;
+      if (next === undefined) claims.delete(name);
+      else claims.set(name, next, found.endsAtMs);
+      return true;
+    },
+    forbid: (locator) => forbidden.set(nameOf(locator), '', nowMs() + FORBIDDEN_MS),
+    isForbidden: (locator) => forbidden.get(nameOf(locator)) !== undefined,
+  };
+}

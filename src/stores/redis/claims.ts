@@ -1,0 +1,21 @@
+// Owns the port of claims on Redis.
+
+import type { ClaimStore } from '../../sessions/claim-store.ts';
+import { claimKey, sessionKey } from './keys.ts';
+import type { ScriptRunner } from './run-script.ts';
+
+export const createRedisClaims = ({ runDurably }: ScriptRunner): ClaimStore => ({
+  async claim(name, text, ttlMs) {
+    const [found] = await runDurably('claim', { keys: [claimKey(name)], args: [text, ttlMs] });
+    return { text: String(found), mine: String(found) === text };
+  },
+  async replaceClaim(name, current, next) {
+    const call = { keys: [claimKey(name)], args: [current, next ?? ''] };
+    const [replaced] = await runDurably('replaceClaim', call);
+    return Number(replaced) === 1;
+  },
+  async forbid(locator) {
+    const [forbidden] = await runDurably('forbid', { keys: [sessionKey(locator)] });
+    return Number(forbidden) === 1;
+  },
+});

@@ -1,0 +1,31 @@
+// Owns the Lua that all scripts share: the time inside Redis, and how the indexes of sessions are kept.
+
+/** Index members trimmed at most by one write. */
+const TRIM = 64;
+
+export const NOW = `
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local function ms(n) return string.format('%.0f', n) end
+`;
+
+/** Drops some expired members, and lets the index expire with its last one. EXPIRE with GT would set nothing on a key without TTL. */
+export const TIDY = `
+local function trim(index)
+  local dead = redis.call('ZRANGE', index, '-inf', ms(now), 'BYSCORE', 'LIMIT', 0, ${TRIM})
+  if #dead > 0 then redis.call('ZREM', index, unpack(dead)) end
+end
+local function expire_with_last(index)
+  local last = redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')
+  if last[2] then redis.call('PEXPIREAT', index, last[2]) end
+end
+local function add(index, score, member)
+  trim(index)
+  redis.call('ZADD', index, score, member)
+  expire_with_last(index)
+end
+local function remove(index, members)
+  trim(index)
+  if redis.call('ZREM', index, unpack(members)) > 0 then expire_with_last(index) end
+end
+`;
