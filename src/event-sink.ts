@@ -13,6 +13,9 @@ const eventLevels = {
   session_rotation_recovered: 'warn',
   session_revoked: 'info',
   user_sessions_revoked: 'info',
+  session_claims_dropped: 'warn',
+  session_type_changed: 'info',
+  session_type_removed: 'info',
   signing_key_added: 'info',
 } as const satisfies Record<SessionEventName, string>;
 

@@ -31,7 +31,29 @@ type Fields = [
   generation: number,
   tokenExpiresAtSeconds: number,
   epoch: number,
+  /** What most sessions do not have; absent when empty, and passed over by programs that do not know it. */
+  rare?: Rare,
 ];
+
+interface Rare {
+  /** Claims as JSON. */
+  readonly c?: string;
+  /** Whether the successor was seen. */
+  readonly s?: boolean;
+  /** Whether it was given new times. */
+  readonly r?: true;
+}
+
+function rareOf({ claims, successorSeen, renewed }: Session): [Rare] | [] {
+  if (claims === undefined && successorSeen === undefined && !renewed) return [];
+  return [
+    {
+      ...(claims === undefined ? {} : { c: JSON.stringify(claims) }),
+      ...(successorSeen === undefined ? {} : { s: successorSeen }),
+      ...(renewed ? { r: true } : {}),
+    },
+  ];
+}
 
 export const encodeHead = (session: Session): Buffer =>
   Buffer.concat([Buffer.of(VERSION), session.revision]);
@@ -49,6 +71,7 @@ export function encodeRecord(session: Session): Buffer {
     session.generation,
     session.tokenExpiresAtSeconds,
     session.epoch,
+    ...rareOf(session),
   ];
   return Buffer.concat([encodeHead(session), encoder.encodeSharedRef(fields)]);
 }
@@ -71,9 +94,10 @@ export function decodeRecord(record: Buffer, locator: Locator): Session {
     generation,
     tokenExpiresAtSeconds,
     epoch,
+    rare,
   ] = decoder.decode(record.subarray(HEAD_BYTES)) as Fields;
   const { product, env, tag, sessionId } = locator;
-  return {
+  const session: Session = {
     product,
     env,
     tag,
@@ -90,5 +114,12 @@ export function decodeRecord(record: Buffer, locator: Locator): Session {
     generation,
     tokenExpiresAtSeconds,
     epoch,
+  };
+  if (rare === undefined) return session;
+  return {
+    ...session,
+    ...(rare.c === undefined ? {} : { claims: JSON.parse(rare.c) as JsonObject }),
+    ...(rare.s === undefined ? {} : { successorSeen: rare.s }),
+    ...(rare.r ? { renewed: true } : {}),
   };
 }
