@@ -26,16 +26,19 @@ import { ProblemError, sendProblem } from './http/problem.ts';
 import { docsRoutes } from './http/routes/docs.ts';
 import { metricsRoutes } from './http/routes/metrics.ts';
 import { type Lifecycle, probeRoutes } from './http/routes/probes.ts';
+import { sessionTypeRoutes } from './http/routes/session-types.ts';
 import { sessionRoutes } from './http/routes/sessions.ts';
 import { userRoutes } from './http/routes/users.ts';
 import { wellKnownRoutes } from './http/routes/well-known.ts';
 import { problemSchema } from './http/schemas.ts';
 import type { SessionService } from './sessions/session-service.ts';
 import type { SessionStore } from './sessions/session-store.ts';
+import type { SessionTypes } from './sessions/session-types.ts';
 import type { SigningKeys } from './sessions/signing-keys.ts';
 
 export interface AppDeps {
   readonly sessions: SessionService;
+  readonly types: SessionTypes;
   readonly keys: SigningKeys;
   readonly store: Pick<SessionStore, 'now' | 'describe'>;
   readonly authenticate: Authenticate;
@@ -76,7 +79,7 @@ function guardAll(app: FastifyInstance, lifecycle: Readonly<Lifecycle>): void {
 
 /** The protected scope: a route needs an API key because it stands here. */
 const guardedRoutes =
-  ({ sessions, metrics, authenticate, detailsMaxBytes }: AppDeps): FastifyPluginAsync =>
+  ({ sessions, types, metrics, authenticate, detailsMaxBytes }: AppDeps): FastifyPluginAsync =>
   async (guarded) => {
     guarded.addHook('onRequest', (_request, reply, done) => {
       reply.header('cache-control', 'no-store');
@@ -87,6 +90,7 @@ const guardedRoutes =
     speakJson(guarded);
     await guarded.register(sessionRoutes({ sessions, detailsMaxBytes }));
     await guarded.register(userRoutes({ sessions }));
+    await guarded.register(sessionTypeRoutes({ types }));
     await guarded.register(metricsRoutes({ metrics }));
   };
 

@@ -103,6 +103,7 @@ export const settingsSchema = Type.Object({
     default: 8192,
     description: 'Size of `details` as JSON.',
   }),
+  REQUIRE_SESSION_TYPES: flag(false, 'Sessions start only under tags that have a session type.'),
   MEMORY_MAX_SESSIONS: Type.Integer({
     minimum: 1,
     maximum: 100000000,

@@ -1,7 +1,7 @@
 // Owns the translation of every error into a problem: refusals and outages of the core, errors of Fastify, and defects.
 
 import type { FastifyError } from 'fastify';
-import { Outage, Refusal, type RefusalCause } from '../sessions/errors.ts';
+import { type Fault, Outage, Refusal, type RefusalCause } from '../sessions/errors.ts';
 import { type ProblemCode, ProblemError } from './problem.ts';
 
 const refreshTokenDetail = {
@@ -17,6 +17,15 @@ type RefusalTranslation = {
   ) => ProblemError;
 };
 
+const faultsBelow = (prefix: string, faults: readonly Fault[]): ProblemError =>
+  new ProblemError(
+    'invalid_request',
+    faults.length === 1
+      ? 'One field is not as it must be.'
+      : 'Several fields are not as they must be.',
+    { errors: faults.map(({ pointer, detail }) => ({ pointer: prefix + pointer, detail })) },
+  );
+
 const faultAt = (pointer: string, detail: string): ProblemError =>
   new ProblemError('invalid_request', 'One field is not as it must be.', {
     errors: [{ pointer, detail }],
@@ -29,6 +38,15 @@ const refusals: RefusalTranslation = {
   invalid_cursor: () => faultAt('/query/cursor', 'is not a cursor of this list'),
   session_not_found: () =>
     new ProblemError('session_not_found', 'There is no such session, or it has ended.'),
+  invalid_details: ({ faults }) => faultsBelow('/data/details', faults),
+  session_type_required: () => faultAt('/tag', 'has no session type, and needs one'),
+  invalid_session_type: ({ faults }) => faultsBelow('', faults),
+  session_type_not_found: () =>
+    new ProblemError('session_type_not_found', 'The tag has no type; the defaults apply to it.'),
+  session_type_limit_reached: () =>
+    new ProblemError('session_type_limit_reached', 'Remove a session type of the product.'),
+  precondition_failed: () =>
+    new ProblemError('precondition_failed', 'Read the session type again, and decide anew.'),
   session_limit_reached: () =>
     new ProblemError(
       'session_limit_reached',

@@ -1,8 +1,8 @@
 // Owns which details become claims of a token, and how many bytes they may take there.
 
 import type { Fault } from './errors.ts';
-import type { JsonObject } from './session.ts';
 import { pointerStep } from './schema-rules.ts';
+import type { JsonObject } from './session.ts';
 
 /** Of all projected claims together, as JSON: a token travels with every request. */
 export const MAX_CLAIMS_BYTES = 1024;

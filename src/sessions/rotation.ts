@@ -93,15 +93,18 @@ export function decideRotation(
   chance = 0,
 ): RotationDecision {
   if (!isLive(session, nowMs)) return { kind: 'ended' };
-  const retried = presented === session.generation - 1 && mayRetry(session, nowMs, policy);
-  if (presented < session.generation && !retried) return { kind: 'reuse' };
-  const tokenExpired = nowMs >= session.tokenExpiresAtSeconds * 1000;
-  if (retried && (!tokenExpired || session.renewed)) return { kind: 'replay' };
-
+  if (presented < session.generation) {
+    const retried = presented === session.generation - 1 && mayRetry(session, nowMs, policy);
+    if (!retried) return { kind: 'reuse' };
+    const tokenExpired = nowMs >= session.tokenExpiresAtSeconds * 1000;
+    if (!tokenExpired || session.renewed) return { kind: 'replay' };
+  }
   const lifetime = lifetimeFrom(nowMs, session.absoluteExpiresAtMs, policy, chance);
   // In the last second before the absolute limit there is no whole second left to put into a token.
   if (lifetime.tokenExpiresAtSeconds <= Math.floor(nowMs / 1000)) return { kind: 'ended' };
-  if (retried) return { kind: 'renew', next: { ...lifetime, renewed: true } };
+  if (presented < session.generation) {
+    return { kind: 'renew', next: { ...lifetime, renewed: true } };
+  }
   return {
     kind: 'rotate',
     next: {

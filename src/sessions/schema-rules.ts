@@ -18,9 +18,16 @@ type Children = 'schema' | 'list' | 'map' | 'none';
 
 /** Every keyword that may be used. What is not here (remote and dynamic references, identifiers, formats) is refused by name. */
 const keywords: ReadonlyMap<string, Children> = new Map<string, Children>([
-  ...['not', 'if', 'then', 'else', 'items', 'contains', 'additionalProperties', 'propertyNames'].map(
-    (name) => [name, 'schema'] as const,
-  ),
+  ...[
+    'not',
+    'if',
+    'then',
+    'else',
+    'items',
+    'contains',
+    'additionalProperties',
+    'propertyNames',
+  ].map((name) => [name, 'schema'] as const),
   ...['unevaluatedItems', 'unevaluatedProperties'].map((name) => [name, 'schema'] as const),
   ...['allOf', 'anyOf', 'oneOf', 'prefixItems'].map((name) => [name, 'list'] as const),
   ...['properties', 'patternProperties', 'dependentSchemas', '$defs'].map(

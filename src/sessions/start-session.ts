@@ -1,10 +1,13 @@
 // Owns the start of a session.
 
+import { admitSession } from './admit-session.ts';
+import { drawChance } from './ambient.ts';
 import { Outage, Refusal } from './errors.ts';
 import { lifetimeFrom } from './rotation.ts';
 import { type JsonObject, REVISION_BYTES, SEED_BYTES, type Session } from './session.ts';
 import type { SessionDeps } from './session-deps.ts';
 import type { Creation } from './session-store.ts';
+import type { TypePolicy } from './session-type.ts';
 import { makeTokenPair, type TokenPair } from './token-pair.ts';
 
 export interface StartInput {
@@ -16,10 +19,22 @@ export interface StartInput {
   readonly clientId: string;
 }
 
+/** What the tag's type makes of a start. */
+interface Admission {
+  readonly policy: TypePolicy;
+  readonly claims: JsonObject | undefined;
+}
+
 /** Written out member by member: spreading the parts together costs 9 µs, this a tenth of one. */
-function newSession(deps: SessionDeps, input: StartInput, nowMs: number): Session {
-  const absoluteExpiresAtMs = nowMs + deps.policy.absoluteTtlSeconds * 1000;
-  const lifetime = lifetimeFrom(nowMs, absoluteExpiresAtMs, deps.policy);
+function newSession(
+  deps: SessionDeps,
+  input: StartInput,
+  { policy, claims }: Admission,
+  nowMs: number,
+): Session {
+  const absoluteExpiresAtMs = nowMs + policy.absoluteTtlSeconds * 1000;
+  const chance = policy.tokenTtlJitter > 0 ? drawChance(deps.randomBytes) : 0;
+  const lifetime = lifetimeFrom(nowMs, absoluteExpiresAtMs, policy, chance);
   return {
     product: input.product,
     env: input.env,
@@ -36,6 +51,7 @@ function newSession(deps: SessionDeps, input: StartInput, nowMs: number): Sessio
     absoluteExpiresAtMs,
     generation: 0,
     tokenExpiresAtSeconds: lifetime.tokenExpiresAtSeconds,
+    claims,
     epoch: 0,
   };
 }
@@ -44,9 +60,10 @@ function newSession(deps: SessionDeps, input: StartInput, nowMs: number): Sessio
 async function createSession(
   deps: SessionDeps,
   input: StartInput,
+  admission: Admission,
 ): Promise<{ readonly session: Session; readonly outcome: Creation }> {
   const attempt = async () => {
-    const session = newSession(deps, input, await deps.storeClock.now());
+    const session = newSession(deps, input, admission, await deps.storeClock.now());
     return { session, outcome: await deps.store.create(session, deps.maxSessionsPerUser) };
   };
   const first = await attempt();
@@ -55,9 +72,14 @@ async function createSession(
   return attempt();
 }
 
-/** Records a new session and makes its first pair. Rejects with Refusal `session_limit_reached`, or Outage. */
+/**
+ * Records a new session and makes its first pair. Rejects with Refusal `session_limit_reached`, `invalid_details` or
+ * `session_type_required`, or Outage.
+ */
 export async function startSession(deps: SessionDeps, input: StartInput): Promise<TokenPair> {
-  const { session, outcome } = await createSession(deps, input);
+  const policy = await deps.types.policyFor(input.product, input.tag);
+  const claims = admitSession(deps, policy, input.details);
+  const { session, outcome } = await createSession(deps, input, { policy, claims });
   if (outcome === 'limit_reached') throw new Refusal({ code: 'session_limit_reached' });
   if (outcome === 'skewed') throw new Outage('start: the clock of the store does not stand still');
   // 128 random bits that meet are a broken generator, not bad luck.

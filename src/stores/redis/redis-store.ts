@@ -7,6 +7,7 @@ import type {
   SessionStore,
   StoreDescription,
 } from '../../sessions/session-store.ts';
+import type { TypeStore } from '../../sessions/type-store.ts';
 import { walkTag } from '../tag-walk.ts';
 import { connectRedis, type RedisTarget } from './connect.ts';
 import { locateUser, readBucket } from './indexes.ts';
@@ -27,6 +28,7 @@ import {
   type ScriptCall,
   type ScriptRunner,
 } from './run-script.ts';
+import { createRedisTypes } from './types.ts';
 
 export interface RedisStoreOptions {
   readonly target: RedisTarget;
@@ -39,6 +41,8 @@ export interface RedisStoreOptions {
 }
 
 export interface RedisStore extends SessionStore {
+  /** Session types, on the same connections. */
+  readonly types: TypeStore;
   /** Reads version, eviction policy, persistence and clock of every primary; `describe` answers from the last inspection. Rejects with Outage. */
   inspect(): Promise<RedisFacts>;
 }
@@ -113,6 +117,7 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
   };
 
   return {
+    types: createRedisTypes(runner),
     describe: () => description,
     async inspect() {
       const facts = await inspectRedis(client);

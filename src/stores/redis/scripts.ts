@@ -5,6 +5,7 @@
 
 import { MAX_SKEW_MS } from '../../sessions/session-store.ts';
 import { HEAD_BYTES } from './record.ts';
+import { typeScripts } from './type-scripts.ts';
 
 /** Index members trimmed at most by one write. */
 const TRIM = 64;
@@ -119,6 +120,7 @@ export const scripts = {
   members: { lua: MEMBERS },
   swap: { lua: SWAP },
   fence: { lua: FENCE },
+  ...typeScripts,
 } as const;
 
 export type ScriptName = keyof typeof scripts;
