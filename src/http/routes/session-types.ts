@@ -152,7 +152,8 @@ export function sessionTypeRoutes({
         const { product, tag } = request.params;
         const { type, env, sample = DEFAULT_SAMPLE } = request.body;
         requireScope(request, { product, env });
-        return types.check({ product, env, tag, type, sample });
+        const { faults, ...counts } = await types.check({ product, env, tag, type, sample });
+        return { ...counts, faults: [...faults] };
       },
     });
   };
