@@ -137,13 +137,13 @@ function removeType(
 /** All operations may reject with Outage. */
 export function createSessionTypes(deps: SessionTypesDeps) {
   const { store, defaults } = deps;
+  const inTime = <T>(name: string, work: Promise<T>) =>
+    withDeadline(work, OPERATION_DEADLINE_MS, name);
   const cache = createTypeCache<TypePolicy>({
-    read: store.readType,
+    read: (product, tag) => inTime('read type', store.readType(product, tag)),
     make: (text) => policyOf(text === undefined ? undefined : decode(text).type, defaults),
     clock: deps.clock,
   });
-  const inTime = <T>(name: string, work: Promise<T>) =>
-    withDeadline(work, OPERATION_DEADLINE_MS, name);
 
   async function put(product: string, tag: string, type: SessionType, precondition: Precondition) {
     requireFaultless(type, defaults);

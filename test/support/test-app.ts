@@ -73,6 +73,7 @@ export interface TestApp {
   readonly store: SessionStore;
   readonly sessions: SessionService;
   readonly types: SessionTypes;
+  readonly typeStore: TypeStore;
   readonly keys: SigningKeys;
   readonly events: SessionEvent[];
   readonly lifecycle: Lifecycle;
@@ -108,8 +109,9 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     emit,
   });
   await keys.synchronize();
+  const typeStore = options.typeStore ?? createMemoryTypes();
   const types = createSessionTypes({
-    store: options.typeStore ?? createMemoryTypes(),
+    store: typeStore,
     sessions: store,
     defaults: { ...DEFAULT_POLICY, ...options.policy },
     required: options.requireTypes ?? false,
@@ -148,5 +150,16 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     trustProxy: [],
     docs: options.docs ?? false,
   });
-  return { app, clock, store, sessions, types, keys, events, lifecycle, log: () => lines };
+  return {
+    app,
+    clock,
+    store,
+    sessions,
+    types,
+    typeStore,
+    keys,
+    events,
+    lifecycle,
+    log: () => lines,
+  };
 }
