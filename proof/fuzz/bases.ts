@@ -77,7 +77,10 @@ function parametersOf(operation: Operation, known: Known, optional: boolean) {
 
 /** Valid requests for an operation: with what is required only, and with all that is possible. Throws if there is none. */
 export function basesOf(operation: Operation, known: Known): Base[] {
-  const odd = operation.parameters.find((each) => each.in !== 'path' && each.in !== 'query');
+  // Headers that may be absent are: what stands in headers has classes of its own.
+  const odd = operation.parameters.find(
+    (each) => each.in === 'cookie' || (each.in === 'header' && each.required === true),
+  );
   if (odd) throw new Error(`${operation.id}: no base for a parameter in ${odd.in}`);
   const { body } = operation;
   const all = [false, true].flatMap((optional): Base[] => {

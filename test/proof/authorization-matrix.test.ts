@@ -64,6 +64,7 @@ interface Endpoint {
   readonly body?: (subject: Subject) => unknown;
 }
 const SESSION = '/sessions/:product/:env/:tag/:sessionId';
+const TYPE = '/session-types/:product/:tag';
 const ENDPOINTS: readonly Endpoint[] = [
   {
     does: 'start',
@@ -109,6 +110,18 @@ const ENDPOINTS: readonly Endpoint[] = [
     method: 'DELETE',
     route: '/users/:product/:env/:userId/sessions',
   },
+  // In this order: those that may change a type put one, which is there until they remove it.
+  { does: 'put type', permission: 'admin', method: 'PUT', route: TYPE, body: () => ({}) },
+  { does: 'read type', permission: 'admin', method: 'GET', route: TYPE },
+  { does: 'list types', permission: 'admin', method: 'GET', route: '/session-types/:product' },
+  {
+    does: 'check type',
+    permission: 'admin',
+    method: 'POST',
+    route: `${TYPE}/check`,
+    body: () => ({ type: {}, env: PLACE.env, sample: 1 }),
+  },
+  { does: 'delete type', permission: 'admin', method: 'DELETE', route: TYPE },
   { does: 'metrics', permission: 'metrics', method: 'GET', route: '/metrics' },
 ];
 
