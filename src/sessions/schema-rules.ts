@@ -3,16 +3,16 @@
 import { RE2JS } from 're2js';
 import type { Fault } from './errors.ts';
 
-export const MAX_SCHEMA_BYTES = 16 * 1024;
+const MAX_SCHEMA_BYTES = 16 * 1024;
 const MAX_DEPTH = 16;
 const MAX_PATTERN_LENGTH = 256;
 /** Instructions of one compiled pattern; counted repetition multiplies them. */
 const MAX_PROGRAM = 512;
 /** Values of the schema, each reference counted as what it refers to: two references to two references … grow without limit otherwise. */
 const MAX_WEIGHT = 1024;
-/** The same of the instructions of patterns. */
+/** Instructions of all patterns together. */
 const MAX_PROGRAMS = 4096;
-export const DIALECT = 'https://json-schema.org/draft/2020-12/schema';
+const DIALECT = 'https://json-schema.org/draft/2020-12/schema';
 
 type Children = 'schema' | 'list' | 'map' | 'none';
 
@@ -45,8 +45,6 @@ const keywords: ReadonlyMap<string, Children> = new Map<string, Children>([
 interface Node {
   /** Values of its own, without its subschemas. */
   readonly weight: number;
-  /** Instructions of its own patterns. */
-  readonly programs: number;
   /** Pointers of the subschemas that are applied with it. */
   readonly applies: readonly string[];
 }
@@ -55,8 +53,6 @@ export interface SchemaJudgement {
   readonly faults: readonly Fault[];
   /** Values looked at most for each value of the details. */
   readonly weight: number;
-  /** Instructions run at most for each character of the details. */
-  readonly programs: number;
 }
 
 export const pointerStep = (name: string): string =>
@@ -66,7 +62,8 @@ export const pointerStep = (name: string): string =>
 export const linearPattern = (pattern: string): RE2JS =>
   RE2JS.compile(RE2JS.translateRegExp(pattern));
 
-const countValues = (value: unknown): number =>
+/** Values that a value consists of, itself included. */
+export const countValues = (value: unknown): number =>
   typeof value === 'object' && value !== null
     ? Object.values(value).reduce((sum: number, each) => sum + countValues(each), 1)
     : 1;
@@ -75,21 +72,20 @@ const countValues = (value: unknown): number =>
 function createReader() {
   const nodes = new Map<string, Node>();
   const faults: Fault[] = [];
+  let programs = 0;
   const fault = (pointer: string, detail: string) => faults.push({ pointer, detail });
 
-  function programOf(pattern: unknown, pointer: string): number {
-    if (typeof pattern !== 'string') return 0;
+  function readPattern(pattern: string, pointer: string): void {
     if (pattern.length > MAX_PATTERN_LENGTH) {
       fault(pointer, `must not be longer than ${MAX_PATTERN_LENGTH} characters`);
-      return 0;
+      return;
     }
     try {
       const size = linearPattern(pattern).programSize();
+      programs += size;
       if (size > MAX_PROGRAM) fault(pointer, 'repeats too much');
-      return size;
     } catch {
       fault(pointer, 'is not a pattern that can be matched in linear time (RE2 syntax)');
-      return 0;
     }
   }
 
@@ -125,7 +121,6 @@ function createReader() {
       return;
     }
     let weight = 1;
-    let programs = 0;
     const applies: string[] = [];
     const members = typeof schema === 'object' && schema !== null ? Object.entries(schema) : [];
     for (const [name, value] of members) {
@@ -139,69 +134,58 @@ function createReader() {
       weight += below.length === 0 ? countValues(value) : below.length;
       if (name !== '$defs') applies.push(...below);
       if (name === '$ref') applies.push(...targetOf(value, at));
-      if (name === 'pattern') programs += programOf(value, at);
+      if (name === 'pattern') readPattern(String(value), at);
       if (name === 'patternProperties') {
-        for (const pattern of Object.keys(value as object)) {
-          programs += programOf(pattern, at + pointerStep(pattern));
-        }
+        for (const each of Object.keys(Object(value))) readPattern(each, at + pointerStep(each));
       }
       if (name === '$schema' && (value !== DIALECT || pointer !== '')) {
         fault(at, `can only be ${DIALECT}, at the top`);
       }
     }
-    nodes.set(pointer, { weight, programs, applies });
+    nodes.set(pointer, { weight, applies });
   }
-  return { read, nodes, faults };
+  return { read, nodes, faults, programs: () => programs };
 }
 
 /** Adds up a schema with all that it applies; a reference back to itself is named in `faults`. */
-function weigh(nodes: ReadonlyMap<string, Node>, faults: Fault[]) {
-  const done = new Map<string, { readonly weight: number; readonly programs: number }>();
+function weigh(nodes: ReadonlyMap<string, Node>, faults: Fault[]): number {
+  const done = new Map<string, number>();
   const under = new Set<string>();
-  const nothing = { weight: 0, programs: 0 };
-  function total(pointer: string, from: string): { weight: number; programs: number } {
+  function total(pointer: string, from: string): number {
     const known = done.get(pointer);
     if (known !== undefined) return known;
     const node = nodes.get(pointer);
-    if (node === undefined) {
-      faults.push({ pointer: `${from}/$ref`, detail: 'refers to no schema' });
-      return nothing;
-    }
-    if (under.has(pointer)) {
-      faults.push({ pointer: `${from}/$ref`, detail: 'must not lead back to itself' });
-      return nothing;
+    if (node === undefined || under.has(pointer)) {
+      const detail = node ? 'must not lead back to itself' : 'refers to no schema';
+      faults.push({ pointer: `${from}/$ref`, detail });
+      return 0;
     }
     under.add(pointer);
-    let { weight, programs } = node;
+    let { weight } = node;
     for (const each of node.applies) {
-      const below = total(each, pointer);
-      weight = Math.min(weight + below.weight, MAX_WEIGHT + 1);
-      programs = Math.min(programs + below.programs, MAX_PROGRAMS + 1);
+      weight = Math.min(weight + total(each, pointer), MAX_WEIGHT + 1);
     }
     under.delete(pointer);
-    done.set(pointer, { weight, programs });
-    return { weight, programs };
+    done.set(pointer, weight);
+    return weight;
   }
-  // Also what nothing refers to is compiled.
+  // Also what nothing refers to is looked at; the whole comes first, so that faults are named where a reader would look.
   for (const pointer of [...nodes.keys()].reverse()) total(pointer, '');
   return total('', '');
 }
 
 /** Judges a schema by these rules alone; whether its keywords have values that make sense is the library's to say. */
 export function judgeSchema(schema: unknown): SchemaJudgement {
-  const refused = (detail: string) => ({
-    faults: [{ pointer: '', detail }],
-    weight: 0,
-    programs: 0,
-  });
+  const refused = (detail: string) => ({ faults: [{ pointer: '', detail }], weight: 0 });
   if (Buffer.byteLength(JSON.stringify(schema)) > MAX_SCHEMA_BYTES) {
     return refused(`must not be larger than ${MAX_SCHEMA_BYTES} bytes as JSON`);
   }
-  const { read, nodes, faults } = createReader();
+  const { read, nodes, faults, programs } = createReader();
   read(schema, '', 1);
-  if (faults.length > 0) return { faults, weight: 0, programs: 0 };
-  const { weight, programs } = weigh(nodes, faults);
-  if (weight > MAX_WEIGHT) return refused('says too much once its references are followed');
-  if (programs > MAX_PROGRAMS) return refused('has too many or too large patterns');
-  return { faults, weight, programs };
+  if (faults.length > 0) return { faults, weight: 0 };
+  if (programs() > MAX_PROGRAMS) return refused('has too many or too large patterns');
+  const weight = weigh(nodes, faults);
+  return weight > MAX_WEIGHT
+    ? refused('says too much once its references are followed')
+    : { faults, weight };
 }

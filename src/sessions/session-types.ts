@@ -134,6 +134,16 @@ function removeType(
   });
 }
 
+/** The policy of a stored text. A schema that a later version let in is an outage here, and no reason to start without it. */
+function policyInForce(text: string | undefined, defaults: LifetimePolicy): TypePolicy {
+  const type = text === undefined ? undefined : decode(text).type;
+  try {
+    return policyOf(type, defaults);
+  } catch {
+    throw new Outage('session type: its schema is not accepted by this program');
+  }
+}
+
 /** All operations may reject with Outage. */
 export function createSessionTypes(deps: SessionTypesDeps) {
   const { store, defaults } = deps;
@@ -141,7 +151,7 @@ export function createSessionTypes(deps: SessionTypesDeps) {
     withDeadline(work, OPERATION_DEADLINE_MS, name);
   const cache = createTypeCache<TypePolicy>({
     read: (product, tag) => inTime('read type', store.readType(product, tag)),
-    make: (text) => policyOf(text === undefined ? undefined : decode(text).type, defaults),
+    make: (text) => policyInForce(text, defaults),
     clock: deps.clock,
   });
 

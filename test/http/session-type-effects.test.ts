@@ -289,3 +289,16 @@ it('a type that cannot be read is an outage of start and refresh, and none of ve
       .statusCode,
   ).toBe(200);
 });
+
+it.each([
+  ['a format', { format: 2, version: 'x', type: {} }],
+  ['a schema', { format: 1, version: 'x', type: { detailsSchema: { $id: 'x' } } }],
+])(
+  'a type with %s of a later version is an outage, never a start without it',
+  async (_what, stored) => {
+    const { app, typeStore } = await withType({});
+    pass();
+    typeStore.readType = async () => JSON.stringify(stored);
+    expectProblem(await post(app, '/sessions', START), 'store_unavailable');
+  },
+);
