@@ -9,8 +9,8 @@ const YEAR_SECONDS = 365 * 24 * 3600;
 const MAX_SESSIONS_PER_USER = 1_000_000;
 const closed = { additionalProperties: false } as const;
 
-const seconds = (minimum: number, maximum: number, description: string) =>
-  Type.Optional(Type.Integer({ minimum, maximum, description }));
+const seconds = (minimum: number, maximum: number, example: number, description: string) =>
+  Type.Optional(Type.Integer({ minimum, maximum, description, examples: [example] }));
 
 const example = {
   name: 'Login',
@@ -33,16 +33,18 @@ export const sessionType = Type.Object(
   {
     name: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'For people.' })),
     description: Type.Optional(Type.String({ maxLength: 1024, description: 'For people.' })),
-    tokenTtlSeconds: seconds(1, YEAR_SECONDS, 'Life of a token.'),
-    idleTtlSeconds: seconds(1, YEAR_SECONDS, 'Life of a refresh token that is not used.'),
+    tokenTtlSeconds: seconds(1, YEAR_SECONDS, 600, 'Life of a token.'),
+    idleTtlSeconds: seconds(1, YEAR_SECONDS, 1209600, 'Life of a refresh token that is not used.'),
     absoluteTtlSeconds: seconds(
       1,
       10 * YEAR_SECONDS,
+      2592000,
       'Life of a session however often it is refreshed. Fixed at its start.',
     ),
     refreshRetrySeconds: seconds(
       0,
       300,
+      30,
       'The retry window. Never more than a third of the life of a token.',
     ),
     retryUntilUsed: Type.Optional(
@@ -80,6 +82,7 @@ export const sessionType = Type.Object(
         minimum: 1,
         maximum: MAX_SESSIONS_PER_USER,
         description: 'Live sessions of one user under this tag.',
+        examples: [100],
       }),
     ),
     onLimit: Type.Optional(
