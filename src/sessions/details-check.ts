@@ -35,9 +35,15 @@ function countedPattern(pattern: string) {
   };
 }
 
-function createAjv(): Ajv2020 {
-  const ajv = new Ajv2020({
+/** Knows the meta-schema, and compiles nothing else. */
+const dialect = new Ajv2020({ strict: true, logger: false });
+
+/** A new one for every schema: it keeps a part of whatever it has compiled. */
+function createCompiler(): Ajv2020 {
+  const compiler = new Ajv2020({
     allErrors: true,
+    meta: false,
+    validateSchema: false,
     strict: true,
     strictTypes: false,
     strictTuples: false,
@@ -52,8 +58,8 @@ function createAjv(): Ajv2020 {
     code: { regExp: Object.assign(countedPattern, { code: 'countedPattern' }) },
   });
   // The library compares each item with each other one.
-  ajv.removeKeyword('uniqueItems');
-  ajv.addKeyword({
+  compiler.removeKeyword('uniqueItems');
+  compiler.addKeyword({
     keyword: 'uniqueItems',
     type: 'array',
     schemaType: 'boolean',
@@ -62,11 +68,8 @@ function createAjv(): Ajv2020 {
     validate: (unique: boolean, items: readonly unknown[]) =>
       !unique || new Set(items.map(canonicalJson)).size === items.length,
   });
-  return ajv;
+  return compiler;
 }
-
-/** Made once: it compiles the meta-schema, and forgets each schema after it was compiled. */
-const ajv = createAjv();
 
 function toFault({ keyword, instancePath, params, message = '' }: ErrorObject): Fault {
   const named = (name: unknown) => instancePath + pointerStep(String(name));
@@ -109,9 +112,9 @@ function toFaults(errors: readonly ErrorObject[]): readonly Fault[] {
 export function schemaFaults(schema: JsonObject): readonly Fault[] {
   const { faults } = judgeSchema(schema);
   if (faults.length > 0) return faults.slice(0, MAX_FAULTS);
-  if (!ajv.validateSchema(schema)) return toFaults(ajv.errors ?? []);
+  if (!dialect.validateSchema(schema)) return toFaults(dialect.errors ?? []);
   try {
-    compile(schema);
+    createCompiler().compile(schema);
     return [];
   } catch (error) {
     // The library's own words: about the schema alone, which its author knows.
@@ -120,19 +123,13 @@ export function schemaFaults(schema: JsonObject): readonly Fault[] {
   }
 }
 
-function compile(schema: JsonObject) {
-  try {
-    return ajv.compile(schema);
-  } finally {
-    ajv.removeSchema(schema);
-  }
-}
-
-/** Compiles the check of a schema without faults. */
+/** Compiles the check of a schema; throws for one that has faults. */
 export function compileDetailsCheck(schema: JsonObject): CheckDetails {
   const { faults, weight } = judgeSchema(schema);
-  if (faults.length > 0) throw new TypeError('a schema that is not accepted cannot be compiled');
-  const validate = compile(schema);
+  if (faults.length > 0 || !dialect.validateSchema(schema)) {
+    throw new TypeError('a schema that is not accepted cannot be compiled');
+  }
+  const validate = createCompiler().compile(schema);
   const tooLarge = [{ pointer: '', detail: 'is too large for the schema of its session type' }];
   return (details) => {
     if (countValues(details) * weight > MAX_LOOKS) return tooLarge;

@@ -68,83 +68,86 @@ export const countValues = (value: unknown): number =>
     ? Object.values(value).reduce((sum: number, each) => sum + countValues(each), 1)
     : 1;
 
-/** Reads one schema after another and keeps what is needed to weigh them. */
-function createReader() {
-  const nodes = new Map<string, Node>();
-  const faults: Fault[] = [];
-  let programs = 0;
-  const fault = (pointer: string, detail: string) => faults.push({ pointer, detail });
+/** What is gathered while a schema is read. */
+interface Reading {
+  readonly nodes: Map<string, Node>;
+  readonly faults: Fault[];
+  /** Instructions of the patterns so far. */
+  programs: number;
+}
 
-  function readPattern(pattern: string, pointer: string): void {
-    if (pattern.length > MAX_PATTERN_LENGTH) {
-      fault(pointer, `must not be longer than ${MAX_PATTERN_LENGTH} characters`);
-      return;
-    }
-    try {
-      const size = linearPattern(pattern).programSize();
-      programs += size;
-      if (size > MAX_PROGRAM) fault(pointer, 'repeats too much');
-    } catch {
-      fault(pointer, 'is not a pattern that can be matched in linear time (RE2 syntax)');
-    }
+function readPattern(reading: Reading, pattern: string, pointer: string): void {
+  const fault = (detail: string) => reading.faults.push({ pointer, detail });
+  if (pattern.length > MAX_PATTERN_LENGTH) {
+    fault(`must not be longer than ${MAX_PATTERN_LENGTH} characters`);
+    return;
   }
+  try {
+    const size = linearPattern(pattern).programSize();
+    reading.programs += size;
+    if (size > MAX_PROGRAM) fault('repeats too much');
+  } catch {
+    fault('is not a pattern that can be matched in linear time (RE2 syntax)');
+  }
+}
 
-  function targetOf(ref: unknown, pointer: string): readonly string[] {
-    if (typeof ref !== 'string') return [];
-    if (ref.startsWith('#/')) {
-      try {
-        return [decodeURIComponent(ref.slice(1))];
-      } catch {
-        // Falls through: not an address.
+/** The pointer that a reference names. Nothing percent-encoded: what we take it for must be what the library takes it for. */
+function targetOf({ faults }: Reading, ref: unknown, pointer: string): readonly string[] {
+  if (typeof ref !== 'string') return [];
+  if (/^#(\/[\w$.~-]+)+$/.test(ref)) return [ref.slice(1)];
+  faults.push({ pointer, detail: 'must refer to a part of this schema, as #/$defs/name does' });
+  return [];
+}
+
+/** Reads the subschemas that a keyword holds; answers their pointers. */
+function readBelow(
+  reading: Reading,
+  children: Children,
+  value: unknown,
+  pointer: string,
+  depth: number,
+): readonly string[] {
+  if (children === 'none') return [];
+  if (children !== 'schema' && (typeof value !== 'object' || value === null)) return [];
+  const named: readonly [string, unknown][] =
+    children === 'schema'
+      ? [[pointer, value]]
+      : Object.entries(value as object).map(([name, each]) => [pointer + pointerStep(name), each]);
+  for (const [at, each] of named) read(reading, each, at, depth + 1);
+  return named.map(([at]) => at);
+}
+
+function read(reading: Reading, schema: unknown, pointer: string, depth: number): void {
+  const fault = (at: string, detail: string) => reading.faults.push({ pointer: at, detail });
+  if (depth > MAX_DEPTH) {
+    fault(pointer, `must not be nested more than ${MAX_DEPTH} schemas deep`);
+    return;
+  }
+  let weight = 1;
+  const applies: string[] = [];
+  const members = typeof schema === 'object' && schema !== null ? Object.entries(schema) : [];
+  for (const [name, value] of members) {
+    const at = pointer + pointerStep(name);
+    const children = keywords.get(name);
+    if (children === undefined) {
+      fault(at, name === 'format' ? 'is not checked; use pattern' : 'is not a supported keyword');
+      continue;
+    }
+    const below = readBelow(reading, children, value, at, depth);
+    weight += below.length === 0 ? countValues(value) : below.length;
+    if (name !== '$defs') applies.push(...below);
+    if (name === '$ref') applies.push(...targetOf(reading, value, at));
+    if (name === 'pattern') readPattern(reading, String(value), at);
+    if (name === 'patternProperties') {
+      for (const each of Object.keys(Object(value))) {
+        readPattern(reading, each, at + pointerStep(each));
       }
     }
-    fault(pointer, 'must refer to a part of this schema, as #/… does');
-    return [];
-  }
-
-  function readChild(children: Children, value: unknown, pointer: string, depth: number) {
-    if (children === 'none' || typeof value !== 'object' || value === null) {
-      if (children === 'schema' && typeof value === 'boolean') read(value, pointer, depth);
-      return [];
+    if (name === '$schema' && (value !== DIALECT || pointer !== '')) {
+      fault(at, `can only be ${DIALECT}, at the top`);
     }
-    const named: readonly [string, unknown][] =
-      children === 'schema'
-        ? [[pointer, value]]
-        : Object.entries(value).map(([name, each]) => [pointer + pointerStep(name), each]);
-    for (const [at, each] of named) read(each, at, depth + 1);
-    return named.map(([at]) => at);
   }
-
-  function read(schema: unknown, pointer: string, depth: number): void {
-    if (depth > MAX_DEPTH) {
-      fault(pointer, `must not be nested more than ${MAX_DEPTH} schemas deep`);
-      return;
-    }
-    let weight = 1;
-    const applies: string[] = [];
-    const members = typeof schema === 'object' && schema !== null ? Object.entries(schema) : [];
-    for (const [name, value] of members) {
-      const at = pointer + pointerStep(name);
-      const children = keywords.get(name);
-      if (children === undefined) {
-        fault(at, name === 'format' ? 'is not checked; use pattern' : 'is not a supported keyword');
-        continue;
-      }
-      const below = readChild(children, value, at, depth);
-      weight += below.length === 0 ? countValues(value) : below.length;
-      if (name !== '$defs') applies.push(...below);
-      if (name === '$ref') applies.push(...targetOf(value, at));
-      if (name === 'pattern') readPattern(String(value), at);
-      if (name === 'patternProperties') {
-        for (const each of Object.keys(Object(value))) readPattern(each, at + pointerStep(each));
-      }
-      if (name === '$schema' && (value !== DIALECT || pointer !== '')) {
-        fault(at, `can only be ${DIALECT}, at the top`);
-      }
-    }
-    nodes.set(pointer, { weight, applies });
-  }
-  return { read, nodes, faults, programs: () => programs };
+  reading.nodes.set(pointer, { weight, applies });
 }
 
 /** Adds up a schema with all that it applies; a reference back to itself is named in `faults`. */
@@ -180,10 +183,11 @@ export function judgeSchema(schema: unknown): SchemaJudgement {
   if (Buffer.byteLength(JSON.stringify(schema)) > MAX_SCHEMA_BYTES) {
     return refused(`must not be larger than ${MAX_SCHEMA_BYTES} bytes as JSON`);
   }
-  const { read, nodes, faults, programs } = createReader();
-  read(schema, '', 1);
+  const reading: Reading = { nodes: new Map(), faults: [], programs: 0 };
+  read(reading, schema, '', 1);
+  const { nodes, faults, programs } = reading;
   if (faults.length > 0) return { faults, weight: 0 };
-  if (programs() > MAX_PROGRAMS) return refused('has too many or too large patterns');
+  if (programs > MAX_PROGRAMS) return refused('has too many or too large patterns');
   const weight = weigh(nodes, faults);
   return weight > MAX_WEIGHT
     ? refused('says too much once its references are followed')
