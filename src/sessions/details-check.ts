@@ -20,7 +20,6 @@ const MAX_INSTRUCTIONS = 500_000;
 
 /** What is left of them to the check that is running; there is only one at a time. */
 let instructionsLeft = 0;
-const tooMuchWork = new Error('the patterns of the schema cost too much on these details');
 
 /** Every pattern of a schema, as the library wants it, with its work counted. */
 function countedPattern(pattern: string) {
@@ -29,8 +28,8 @@ function countedPattern(pattern: string) {
   return {
     test(text: string): boolean {
       instructionsLeft -= size * (text.length + 1);
-      if (instructionsLeft < 0) throw tooMuchWork;
-      return linear.test(text);
+      // Once they are used up the check only runs to its end; what it says no longer counts.
+      return instructionsLeft >= 0 && linear.test(text);
     },
   };
 }
@@ -71,7 +70,7 @@ function createCompiler(): Ajv2020 {
   return compiler;
 }
 
-function toFault({ keyword, instancePath, params, message = '' }: ErrorObject): Fault {
+function toFault({ keyword, instancePath, params, message }: ErrorObject): Fault {
   const named = (name: unknown) => instancePath + pointerStep(String(name));
   switch (keyword) {
     case 'required':
@@ -86,17 +85,20 @@ function toFault({ keyword, instancePath, params, message = '' }: ErrorObject): 
     case 'false schema':
       return { pointer: instancePath, detail: 'is not allowed' };
     default:
-      return { pointer: instancePath, detail: message };
+      return { pointer: instancePath, detail: String(message) };
   }
 }
+
+/** What a name was found guilty of is said by `propertyNames`, what a condition led to by its branch. */
+const isTelling = ({ keyword, propertyName }: ErrorObject): boolean =>
+  keyword === 'propertyNames' || (propertyName === undefined && keyword !== 'if');
 
 /** Each fault once, cut to what is worth sending. */
 function toFaults(errors: readonly ErrorObject[]): readonly Fault[] {
   const distinct = new Map<string, Fault>();
-  for (const error of errors) {
-    // What a name was found guilty of is said by `propertyNames`, what a condition led to by the branch.
-    if (error.propertyName !== undefined && error.keyword !== 'propertyNames') continue;
-    if (error.keyword === 'if') continue;
+  const telling = errors.filter(isTelling);
+  // At least one, whatever it says: what was not accepted is refused.
+  for (const error of [...telling, ...errors].slice(0, Math.max(telling.length, 1))) {
     const { pointer, detail } = toFault(error);
     const cut =
       pointer.length > MAX_POINTER_LENGTH
@@ -112,14 +114,13 @@ function toFaults(errors: readonly ErrorObject[]): readonly Fault[] {
 export function schemaFaults(schema: JsonObject): readonly Fault[] {
   const { faults } = judgeSchema(schema);
   if (faults.length > 0) return faults.slice(0, MAX_FAULTS);
-  if (!dialect.validateSchema(schema)) return toFaults(dialect.errors ?? []);
+  if (!dialect.validateSchema(schema)) return toFaults(dialect.errors as readonly ErrorObject[]);
   try {
     createCompiler().compile(schema);
     return [];
   } catch (error) {
     // The library's own words: about the schema alone, which its author knows.
-    const detail = error instanceof Error ? error.message : 'cannot be compiled';
-    return [{ pointer: '', detail: detail.slice(0, 200) }];
+    return [{ pointer: '', detail: (error as Error).message.slice(0, 200) }];
   }
 }
 
@@ -134,15 +135,10 @@ export function compileDetailsCheck(schema: JsonObject): CheckDetails {
   return (details) => {
     if (countValues(details) * weight > MAX_LOOKS) return tooLarge;
     instructionsLeft = MAX_INSTRUCTIONS;
-    try {
-      if (validate(details)) return [];
-    } catch (error) {
-      if (error === tooMuchWork) return tooLarge;
-      throw error;
-    }
-    const found = toFaults(validate.errors ?? []);
+    const accepted = validate(details);
+    const errors = validate.errors as readonly ErrorObject[];
     validate.errors = null;
-    // What was not accepted is refused, even if nothing can be named.
-    return found.length > 0 ? found : [{ pointer: '', detail: 'is not as its session type says' }];
+    if (instructionsLeft < 0) return tooLarge;
+    return accepted ? [] : toFaults(errors);
   };
 }

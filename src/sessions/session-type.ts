@@ -74,9 +74,11 @@ export function policyOf(type: SessionType | undefined, defaults: LifetimePolicy
 }
 
 function lifeFaults(type: SessionType, defaults: LifetimePolicy): readonly Fault[] {
-  const lives = ['tokenTtlSeconds', 'idleTtlSeconds', 'absoluteTtlSeconds'] as const;
-  return lives.slice(1).flatMap((longer, i) => {
-    const shorter = lives[i] ?? longer;
+  const pairs = [
+    ['tokenTtlSeconds', 'idleTtlSeconds'],
+    ['idleTtlSeconds', 'absoluteTtlSeconds'],
+  ] as const;
+  return pairs.flatMap(([shorter, longer]) => {
     const [most, asked] = [type[longer] ?? defaults[longer], type[shorter] ?? defaults[shorter]];
     // Two defaults need no comparing: a default longer than the type's own limit is cut to it.
     if (asked <= most || type[shorter] === undefined) return [];
