@@ -178,9 +178,8 @@ export function createSessionTypes(deps: SessionTypesDeps) {
     /** In order of their tags. */
     async list(product: string): Promise<readonly (StoredType & { readonly tag: string })[]> {
       const found = await inTime('list types', store.listTypes(product));
-      return [...found]
-        .map(([tag, text]) => ({ tag, ...decode(text) }))
-        .sort((a, b) => (a.tag < b.tag ? -1 : 1));
+      const tags = [...found.keys()].sort();
+      return tags.map((tag) => ({ tag, ...decode(found.get(tag) as string) }));
     },
     /** Also when there is none. Rejects with Refusal `precondition_failed`. */
     async remove(product: string, tag: string, precondition: Precondition): Promise<void> {

@@ -252,6 +252,23 @@ describe('a retry window that stays open until the successor was seen', () => {
     expectRefusedToken(await refresh(running.app, pair.refreshToken), 'reused');
   });
 
+  it('gives whoever loses the race for new times those of the winner', async () => {
+    await withType(patient);
+    const pair = await start(running.app);
+    await next(pair.refreshToken);
+    running.clock.advance(100_000);
+    const { replace } = running.store;
+    running.store.replace = async (current, renewed) => {
+      running.store.replace = replace;
+      await replace(current, renewed);
+      running.clock.advance(1_500);
+      return 'stale';
+    };
+    const loser = await next(pair.refreshToken);
+    expect(await next(pair.refreshToken)).toMatchObject({ expiresAt: loser.expiresAt });
+    expect(Date.parse(loser.expiresAt) - running.clock.wallMs()).toBe(58_500);
+  });
+
   it('gives new times only once', async () => {
     await withType(patient);
     const pair = await start(running.app);
