@@ -121,7 +121,17 @@ function mayBeReuse(life: Life, presented: string, endedMs: number, history: His
   if (generationsBehind(life, presented, ({ bornMs }) => bornMs <= endedMs) >= 2) return true;
   const successor = [...life.parents].find(([, parent]) => parent === presented)?.[0];
   const pair = successor === undefined ? undefined : life.known.get(successor);
-  return pair !== undefined && endedMs >= pair.iat * SECOND_MS + windowMs(pair, history);
+  if (pair !== undefined) return endedMs >= pair.iat * SECOND_MS + windowMs(pair, history);
+  // A refresh that was never answered may have rotated all the same, and its window may be over: lives are of one length.
+  const own = life.known.get(presented);
+  return life.operations.some(
+    ({ kind, result, presented: same, startedMs }) =>
+      kind === 'refresh' &&
+      result === 'unknown' &&
+      same === presented &&
+      own !== undefined &&
+      endedMs >= startedMs + windowMs(own, history),
+  );
 }
 
 /** The retry window of the rotation that made a pair: as configured, and a third of the life of its token at most. */

@@ -26,6 +26,7 @@ import { ProblemError, sendProblem } from './http/problem.ts';
 import { docsRoutes } from './http/routes/docs.ts';
 import { metricsRoutes } from './http/routes/metrics.ts';
 import { type Lifecycle, probeRoutes } from './http/routes/probes.ts';
+import { sessionTypeRoutes } from './http/routes/session-types.ts';
 import { sessionRoutes } from './http/routes/sessions.ts';
 import { statsRoutes } from './http/routes/stats.ts';
 import { userRoutes } from './http/routes/users.ts';
@@ -33,10 +34,12 @@ import { wellKnownRoutes } from './http/routes/well-known.ts';
 import { problemSchema } from './http/schemas.ts';
 import type { SessionService } from './sessions/session-service.ts';
 import type { SessionStore } from './sessions/session-store.ts';
+import type { SessionTypes } from './sessions/session-types.ts';
 import type { SigningKeys } from './sessions/signing-keys.ts';
 
 export interface AppDeps {
   readonly sessions: SessionService;
+  readonly types: SessionTypes;
   readonly keys: SigningKeys;
   readonly store: Pick<SessionStore, 'now' | 'describe'>;
   readonly authenticate: Authenticate;
@@ -81,6 +84,7 @@ function guardAll(app: FastifyInstance, lifecycle: Readonly<Lifecycle>): void {
 const guardedRoutes =
   ({
     sessions,
+    types,
     metrics,
     authenticate,
     detailsMaxBytes,
@@ -97,6 +101,7 @@ const guardedRoutes =
     await guarded.register(sessionRoutes({ sessions, detailsMaxBytes }));
     await guarded.register(userRoutes({ sessions }));
     await guarded.register(statsRoutes({ sessions }));
+    await guarded.register(sessionTypeRoutes({ types }));
     await guarded.register(metricsRoutes({ metrics }));
   };
 

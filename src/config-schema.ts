@@ -109,6 +109,7 @@ export const settingsSchema = Type.Object({
     default: 30,
     description: 'How long a user is remembered after its last session has ended.',
   }),
+  REQUIRE_SESSION_TYPES: flag(false, 'Sessions start only under tags that have a session type.'),
   MEMORY_MAX_SESSIONS: Type.Integer({
     minimum: 1,
     maximum: 100000000,

@@ -16,6 +16,9 @@ const eventLevels = {
   session_details_changed: 'debug',
   user_erased: 'info',
   user_sessions_revoked: 'info',
+  session_claims_dropped: 'warn',
+  session_type_changed: 'info',
+  session_type_removed: 'info',
   signing_key_added: 'info',
 } as const satisfies Record<SessionEventName, string>;
 

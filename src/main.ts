@@ -19,10 +19,13 @@ import { detailsFaults } from './sessions/details-rules.ts';
 import { createSealer } from './sessions/sealing.ts';
 import { createSessionService } from './sessions/session-service.ts';
 import type { SessionStore } from './sessions/session-store.ts';
+import { createSessionTypes } from './sessions/session-types.ts';
 import { createSigningKeys, RingUnreadable } from './sessions/signing-keys.ts';
 import { createStoreClock } from './sessions/store-clock.ts';
+import type { TypeStore } from './sessions/type-store.ts';
 import { judgeRedis, StartRefused, waitForStore } from './start-up.ts';
 import { createMemoryStore } from './stores/memory-store.ts';
+import { createMemoryTypes } from './stores/memory-types.ts';
 import { createRedisStore, type RedisStore } from './stores/redis/redis-store.ts';
 
 const ROOT_KEY_FILE = '.session-mint/root-api-key';
@@ -48,6 +51,7 @@ function readConfig(): Config {
 /** The store, and a way to inspect it that refuses what must not be used. */
 interface OpenedStore {
   readonly store: SessionStore;
+  readonly typeStore: TypeStore;
   readonly inspect: () => Promise<void>;
 }
 
@@ -67,7 +71,7 @@ function openStore(config: Config, logger: Logger, metrics: Metrics): OpenedStor
       maxSessions: config.settings.MEMORY_MAX_SESSIONS,
       userRetentionMs: config.settings.USER_RETENTION_DAYS * DAY_MS,
     });
-    return { store, inspect: async () => undefined };
+    return { store, typeStore: createMemoryTypes(), inspect: async () => undefined };
   }
   const store = createRedisStore({
     target: config.redis,
@@ -77,7 +81,7 @@ function openStore(config: Config, logger: Logger, metrics: Metrics): OpenedStor
     observe: metrics.observeStore,
     onTrouble: warnOfChanges(logger),
   });
-  return { store, inspect: () => inspectStore(store, config, logger) };
+  return { store, typeStore: store.types, inspect: () => inspectStore(store, config, logger) };
 }
 
 async function inspectStore(store: RedisStore, config: Config, logger: Logger): Promise<void> {
@@ -115,7 +119,7 @@ async function start(config: Config): Promise<void> {
   const sealer = (purpose: Parameters<typeof createSealer>[1]) =>
     createSealer(secrets, purpose, systemRandom);
 
-  const { store, inspect } = openStore(config, logger, metrics);
+  const { store, typeStore, inspect } = openStore(config, logger, metrics);
   const storeClock = createStoreClock(systemClock, store.now);
   const keys = createSigningKeys({
     store,
@@ -129,6 +133,15 @@ async function start(config: Config): Promise<void> {
   await waitForStore(inspect, logger, systemClock.monotonicMs);
   await waitForStore(keys.synchronize, logger, systemClock.monotonicMs);
 
+  const types = createSessionTypes({
+    store: typeStore,
+    sessions: store,
+    defaults: config.policy,
+    required: settings.REQUIRE_SESSION_TYPES,
+    clock: systemClock,
+    randomBytes: systemRandom,
+    emit,
+  });
   const sessions = createSessionService({
     store,
     storeClock,
@@ -138,7 +151,7 @@ async function start(config: Config): Promise<void> {
     randomBytes: systemRandom,
     emit,
     issuer: settings.ISSUER,
-    policy: config.policy,
+    types,
     maxSessionsPerUser: settings.MAX_SESSIONS_PER_USER,
     judgeDetails: (details) => detailsFaults(details, settings.DETAILS_MAX_BYTES),
     pause: systemPause,
@@ -146,6 +159,7 @@ async function start(config: Config): Promise<void> {
   const rootKey = rootKeyOf(config);
   const app = await buildApp({
     sessions,
+    types,
     keys,
     store,
     authenticate: authenticateConfigured(apiKeys(config, rootKey)),

@@ -35,10 +35,10 @@ const sealer = (secret: string, purpose: 'refresh-token' | 'list-cursor' | 'sign
   createSealer([secret], purpose, (size) => randomBytes(size));
 
 export async function createFixtures({ port, redis, rootKey, secret }: Target): Promise<Fixtures> {
-  const call = async <T>(path: string, body?: unknown): Promise<T> => {
+  const call = async <T>(path: string, body?: unknown, method = 'POST'): Promise<T> => {
     const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
       headers: { authorization: `Bearer ${rootKey}`, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
+      ...(body === undefined ? {} : { method, body: JSON.stringify(body) }),
     });
     if (!answer.ok) throw new Error(`no fixture from ${path}: ${await answer.text()}`);
     return (await answer.json()) as T;
@@ -52,6 +52,7 @@ export async function createFixtures({ port, redis, rootKey, secret }: Target): 
     if (nextCursor === undefined) throw new Error('the list gave no cursor');
     return nextCursor;
   };
+  await call(`/session-types/${PLACE.product}/${PLACE.tag}`, { name: 'Login' }, 'PUT');
   await start(USER_ID, PLACE.tag);
   const pair = await start(USER_ID, PLACE.tag);
   await start('user_789', 'checkout-flow');

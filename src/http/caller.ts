@@ -6,7 +6,15 @@ import { covers, type Scope } from '../sessions/scope.ts';
 import type { Place } from '../sessions/session.ts';
 import { ProblemError } from './problem.ts';
 
-export const PERMISSIONS = ['issue', 'refresh', 'verify', 'revoke', 'read', 'metrics'] as const;
+export const PERMISSIONS = [
+  'issue',
+  'refresh',
+  'verify',
+  'revoke',
+  'read',
+  'metrics',
+  'admin',
+] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
 export interface Caller {
@@ -72,5 +80,22 @@ export function requireCaller(authenticate: Authenticate): onRequestAsyncHookHan
 export function requireScope({ caller }: FastifyRequest, place: Place): void {
   if (!covers(caller.scope, place)) {
     throw new ProblemError('forbidden', 'The API key does not cover this product and environment.');
+  }
+}
+
+/**
+ * Rejects with `forbidden` if nothing of the product lies in the caller's scope; with `all environments`, if not all of it does.
+ */
+export function requireProduct(
+  { caller }: FastifyRequest,
+  product: string,
+  extent?: 'all environments',
+): void {
+  const { scope } = caller;
+  if (!covers(scope, { product, env: scope.env ?? '' })) {
+    throw new ProblemError('forbidden', 'The API key does not cover this product.');
+  }
+  if (extent !== undefined && scope.env !== undefined) {
+    throw new ProblemError('forbidden', 'The API key does not cover all environments.');
   }
 }

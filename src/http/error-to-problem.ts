@@ -1,7 +1,7 @@
 // Owns the translation of every error into a problem: refusals and outages of the core, errors of Fastify, and defects.
 
 import type { FastifyError } from 'fastify';
-import { Outage, Refusal, type RefusalCause } from '../sessions/errors.ts';
+import { type Fault, Outage, Refusal, type RefusalCause } from '../sessions/errors.ts';
 import { type ProblemCode, ProblemError } from './problem.ts';
 
 const refreshTokenDetail = {
@@ -16,6 +16,15 @@ type RefusalTranslation = {
     cause: Extract<RefusalCause, { code: Code }>,
   ) => ProblemError;
 };
+
+const faultsBelow = (prefix: string, faults: readonly Fault[]): ProblemError =>
+  new ProblemError(
+    'invalid_request',
+    faults.length === 1
+      ? 'One field is not as it must be.'
+      : 'Several fields are not as they must be.',
+    { errors: faults.map(({ pointer, detail }) => ({ pointer: prefix + pointer, detail })) },
+  );
 
 const faultAt = (pointer: string, detail: string): ProblemError =>
   new ProblemError('invalid_request', 'One field is not as it must be.', {
@@ -33,10 +42,6 @@ const refusals: RefusalTranslation = {
     new ProblemError('user_not_found', 'There is no such user, or it was erased or forgotten.'),
   precondition_failed: () =>
     new ProblemError('precondition_failed', 'Read it again, and change what is there now.'),
-  invalid_details: ({ faults }) =>
-    new ProblemError('invalid_request', 'The details would not be as they must be.', {
-      errors: faults.map(({ pointer, detail }) => ({ pointer: `/data/details${pointer}`, detail })),
-    }),
   idempotency_key_reused: () =>
     new ProblemError('idempotency_key_reused', 'Use a new key for each session.'),
   idempotency_key_expired: () =>
@@ -44,6 +49,13 @@ const refusals: RefusalTranslation = {
       'idempotency_key_expired',
       'The session of this key was refreshed or has ended, or its first token has expired.',
     ),
+  invalid_details: ({ faults }) => faultsBelow('/data/details', faults),
+  session_type_required: () => faultAt('/tag', 'has no session type, and needs one'),
+  invalid_session_type: ({ faults }) => faultsBelow('', faults),
+  session_type_not_found: () =>
+    new ProblemError('session_type_not_found', 'The tag has no type; the defaults apply to it.'),
+  session_type_limit_reached: () =>
+    new ProblemError('session_type_limit_reached', 'Remove a session type of the product.'),
   session_limit_reached: () =>
     new ProblemError(
       'session_limit_reached',

@@ -12,9 +12,9 @@ const label = (description: string, example: string) =>
 const time = (description: string) =>
   Type.String({ format: 'date-time', description, examples: ['2026-11-23T12:00:00.000Z'] });
 
-const product = label("The product's identifier.", 'my-app');
-const env = label('The environment.', 'prd');
-const tag = label('The kind of session.', 'user-session');
+export const product = label("The product's identifier.", 'my-app');
+export const env = label('The environment.', 'prd');
+export const tag = label('The kind of session.', 'user-session');
 const userId = Type.String({
   pattern: USER_ID_PATTERN,
   description: 'A stable identifier of the user, kept as it is.',

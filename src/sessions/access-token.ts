@@ -13,6 +13,8 @@ const SEGMENTS = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 
 /** What a token of this service says. Times in seconds since the epoch. */
 export interface AccessClaims extends Locator {
+  /** `jti`. */
+  readonly tokenId: string;
   readonly userId: string;
   readonly issuedAtSeconds: number;
   readonly expiresAtSeconds: number;
@@ -60,7 +62,9 @@ export async function signAccessToken(
     env: session.env,
     tag: session.tag,
   };
-  return new CompactSign(Buffer.from(JSON.stringify(payload)))
+  // Its own names come last: a projected claim can never take the place of one.
+  const stated = session.claims === undefined ? payload : { ...session.claims, ...payload };
+  return new CompactSign(Buffer.from(JSON.stringify(stated)))
     .setProtectedHeader({ alg: key.alg, kid: key.kid, typ: TYPE })
     .sign(key.privateKey);
 }
@@ -107,7 +111,7 @@ export async function readAccessToken(
   // Signed by our own ring, so the shape is ours; the issuer may still be another service on the same ring.
   const payload = decodeJson(segments[1]) as Payload;
   if (payload.iss !== issuer) return undefined;
-  const { product, env, tag, sid, sub, iat, exp } = payload;
+  const { product, env, tag, sid, sub, jti, iat, exp } = payload;
   if (!audienceOf({ product, env, tag }).every((audience) => payload.aud.includes(audience))) {
     return undefined;
   }
@@ -117,6 +121,7 @@ export async function readAccessToken(
     tag,
     sessionId: sid,
     userId: sub,
+    tokenId: jti,
     issuedAtSeconds: iat,
     expiresAtSeconds: exp,
   };

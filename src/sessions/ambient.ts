@@ -32,3 +32,6 @@ export const systemRandom: RandomBytes = (size) => {
   pool = pool.subarray(size);
   return bytes;
 };
+
+/** A random number from 0 up to 1. */
+export const drawChance = (random: RandomBytes): number => random(4).readUInt32BE() / 2 ** 32;

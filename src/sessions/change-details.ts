@@ -11,6 +11,7 @@ import {
   type Session,
 } from './session.ts';
 import type { SessionDeps } from './session-deps.ts';
+import type { Versions } from './session-types.ts';
 
 /** Refreshes of the session at the same time make a round in vain; so many of them are no coincidence. */
 const MAX_ROUNDS = 8;
@@ -18,8 +19,8 @@ const MAX_ROUNDS = 8;
 export interface DetailsChange {
   /** JSON Merge Patch (RFC 7396) of the details. */
   readonly patch: JsonObject;
-  /** Revisions of which the session must have one; undefined for any. */
-  readonly revisions?: readonly string[] | undefined;
+  /** Revisions of which the session must have one; undefined for no condition. */
+  readonly ifMatch?: Versions | undefined;
 }
 
 /**
@@ -29,15 +30,16 @@ export interface DetailsChange {
 export async function changeDetails(
   deps: SessionDeps,
   locator: Locator,
-  { patch, revisions }: DetailsChange,
+  { patch, ifMatch = 'any' }: DetailsChange,
 ): Promise<Session> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const session = await readSession(deps, locator);
-    if (revisions !== undefined && !revisions.includes(revisionText(session))) {
+    if (ifMatch !== 'any' && !ifMatch.includes(revisionText(session))) {
       throw new Refusal({ code: 'precondition_failed' });
     }
     const details = mergePatch(session.details, patch) as JsonObject;
-    const faults = deps.judgeDetails(details);
+    const policy = await deps.types.policyFor(session.product, session.tag);
+    const faults = [...deps.judgeDetails(details), ...policy.checkDetails(details)];
     if (faults.length > 0) throw new Refusal({ code: 'invalid_details', faults });
     const next = { ...session, details, revision: deps.randomBytes(REVISION_BYTES) };
     if ((await deps.store.replace(session, next)) === 'replaced') {

@@ -1,6 +1,6 @@
 // Owns the limits of `details`: size, depth and number of members.
 
-import type { DetailsFault } from './errors.ts';
+import type { Fault } from './errors.ts';
 import type { JsonObject } from './session.ts';
 
 const MAX_DEPTH = 8;
@@ -36,7 +36,7 @@ export function detailsFault(details: unknown, maxBytes: number): string | undef
 }
 
 /** The same as a list, of the details as a whole. */
-export function detailsFaults(details: JsonObject, maxBytes: number): readonly DetailsFault[] {
+export function detailsFaults(details: JsonObject, maxBytes: number): readonly Fault[] {
   const detail = detailsFault(details, maxBytes);
   return detail === undefined ? [] : [{ pointer: '', detail }];
 }

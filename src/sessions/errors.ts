@@ -2,8 +2,8 @@
 
 export type RefusalReason = 'invalid' | 'ended' | 'reused';
 
-/** What is wrong with details; `pointer` is a JSON pointer into them. */
-export interface DetailsFault {
+/** One thing that is wrong with a value: a JSON pointer into it and why, without any value of the sender. */
+export interface Fault {
   readonly pointer: string;
   readonly detail: string;
 }
@@ -14,11 +14,19 @@ export type RefusalCause =
   | { readonly code: 'invalid_cursor' }
   | { readonly code: 'session_not_found' }
   | { readonly code: 'user_not_found' }
-  | { readonly code: 'precondition_failed' }
-  | { readonly code: 'invalid_details'; readonly faults: readonly DetailsFault[] }
   | { readonly code: 'idempotency_key_reused' }
   | { readonly code: 'idempotency_key_expired' }
-  | { readonly code: 'session_limit_reached' };
+  | { readonly code: 'session_limit_reached' }
+  /** Pointers into the details. */
+  | { readonly code: 'invalid_details'; readonly faults: readonly Fault[] }
+  /** The tag has no type, and the service asks for one. */
+  | { readonly code: 'session_type_required' }
+  /** Pointers into the type. */
+  | { readonly code: 'invalid_session_type'; readonly faults: readonly Fault[] }
+  | { readonly code: 'session_type_not_found' }
+  | { readonly code: 'session_type_limit_reached' }
+  /** What is to be changed is not in the state that the caller demands. */
+  | { readonly code: 'precondition_failed' };
 
 /** The request is understood and cannot be granted; nothing is wrong with the service. */
 export class Refusal extends Error {

@@ -13,6 +13,9 @@ export type SessionEventName =
   | 'session_details_changed'
   | 'user_erased'
   | 'user_sessions_revoked'
+  | 'session_claims_dropped'
+  | 'session_type_changed'
+  | 'session_type_removed'
   | 'signing_key_added';
 
 /** Carries names only: never a token, a user id or details. */

@@ -1,13 +1,16 @@
 // Owns refresh: read, decide, replace if unchanged, else read again.
 
+import { drawChance } from './ambient.ts';
+import { projectClaims } from './claims.ts';
 import { Outage, Refusal, type RefusalReason } from './errors.ts';
 import type { SessionEventName } from './events.ts';
 import { provesGeneration } from './proof.ts';
 import { openRefreshToken, type PresentedRefreshToken } from './refresh-token.ts';
-import { decideRotation, type Rotated } from './rotation.ts';
+import { decideRotation, type Renewed, type Rotated } from './rotation.ts';
 import { covers, type Scope } from './scope.ts';
 import { type ClientFacts, REVISION_BYTES, type Session } from './session.ts';
 import type { SessionDeps } from './session-deps.ts';
+import type { TypePolicy } from './session-type.ts';
 import { makeTokenPair, type TokenPair } from './token-pair.ts';
 
 /** A loser of a race finds the winner's successor at its next read; more rounds than this mean that something else is wrong. */
@@ -31,20 +34,33 @@ const emitAbout = (deps: SessionDeps, name: SessionEventName, session: Session):
   deps.emit({ name, product, env, tag, sessionId });
 };
 
-/** Replaces the session by its rotated form; undefined if somebody else was faster. */
+/** Replaces the session by its changed form; undefined if somebody else was faster. */
+async function rewrite(
+  deps: SessionDeps,
+  session: Session,
+  change: Rotated | Renewed,
+): Promise<Session | undefined> {
+  const next: Session = { ...session, ...change, revision: deps.randomBytes(REVISION_BYTES) };
+  return (await deps.store.replace(session, next)) === 'replaced' ? next : undefined;
+}
+
+/** Replaces the session by its next generation, with the claims that the type in force asks for. */
 async function rotate(
   deps: SessionDeps,
   session: Session,
   rotated: Rotated,
+  policy: TypePolicy,
   client: ClientFacts | undefined,
 ): Promise<Session | undefined> {
-  const next = {
-    ...session,
-    ...rotated,
-    revision: deps.randomBytes(REVISION_BYTES),
-    client: client ?? session.client,
-  };
-  return (await deps.store.replace(session, next)) === 'replaced' ? next : undefined;
+  const { claims, dropped } = projectClaims(session.details, policy.claims);
+  const next = await rewrite(
+    deps,
+    { ...session, claims, client: client ?? session.client },
+    rotated,
+  );
+  // A live session goes on, with a token that says less.
+  if (next && dropped.length > 0) emitAbout(deps, 'session_claims_dropped', session);
+  return next;
 }
 
 /** One round: the answer, or undefined if the session changed between reading and writing. */
@@ -56,10 +72,12 @@ async function refreshOnce(
   const { session, nowMs } = await deps.storeClock.learn(() => deps.store.read(presented.locator));
   if (session === undefined) throw refuse('ended');
   if (!provesGeneration(session, presented.generation, presented.proof)) throw refuse('invalid');
-  const decision = decideRotation(session, presented.generation, nowMs, deps.policy);
+  const policy = await deps.types.policyFor(session.product, session.tag);
+  const chance = policy.tokenTtlJitter > 0 ? drawChance(deps.randomBytes) : 0;
+  const decision = decideRotation(session, presented.generation, nowMs, policy, chance);
   switch (decision.kind) {
     case 'rotate': {
-      const rotated = await rotate(deps, session, decision.next, client);
+      const rotated = await rotate(deps, session, decision.next, policy, client);
       if (rotated === undefined) return undefined;
       if (decision.recovered) emitAbout(deps, 'session_rotation_recovered', session);
       emitAbout(deps, 'session_refreshed', session);
@@ -70,6 +88,12 @@ async function refreshOnce(
       await deps.store.confirm(session);
       emitAbout(deps, 'session_refresh_replayed', session);
       return { ...(await makeTokenPair(deps, session)), outcome: 'replayed' };
+    case 'renew': {
+      const renewed = await rewrite(deps, session, decision.next);
+      if (renewed === undefined) return undefined;
+      emitAbout(deps, 'session_refresh_replayed', session);
+      return { ...(await makeTokenPair(deps, renewed)), outcome: 'replayed' };
+    }
     case 'reuse':
       await deps.store.remove(session);
       emitAbout(deps, 'session_refresh_reused', session);

@@ -50,6 +50,12 @@ export interface Session extends Locator, UserRef {
   readonly generation: number;
   /** `exp` of this generation's token: what a replay repeats. */
   readonly tokenExpiresAtSeconds: number;
+  /** Members of `details` in this generation's token: what a replay repeats. Absent if there are none. */
+  readonly claims?: JsonObject | undefined;
+  /** Whether this generation's token was presented to verify. Kept only where the retry window stays open until then. */
+  readonly successorSeen?: boolean | undefined;
+  /** Set once a replay of this generation was given new times. */
+  readonly renewed?: true | undefined;
   /** The revocation epoch the session was started in. Reserved: always 0 today. */
   readonly epoch: number;
   /** As the start or the last refresh that told it said. */

@@ -1,5 +1,7 @@
 // Owns the start of a session.
 
+import { admitSession } from './admit-session.ts';
+import { drawChance } from './ambient.ts';
 import { Outage, Refusal } from './errors.ts';
 import { lifetimeFrom } from './rotation.ts';
 import {
@@ -11,6 +13,7 @@ import {
 } from './session.ts';
 import type { SessionDeps } from './session-deps.ts';
 import type { Creation } from './session-store.ts';
+import type { TypePolicy } from './session-type.ts';
 import { makeTokenPair, type TokenPair } from './token-pair.ts';
 
 export interface StartInput {
@@ -28,15 +31,23 @@ export interface StartedPair extends TokenPair {
   readonly evicted: readonly string[];
 }
 
+/** What the tag's type makes of a start. */
+interface Admission {
+  readonly policy: TypePolicy;
+  readonly claims: JsonObject | undefined;
+}
+
 /** Written out member by member: spreading the parts together costs 9 µs, this a tenth of one. */
 function newSession(
   deps: SessionDeps,
   input: StartInput,
+  { policy, claims }: Admission,
   nowMs: number,
   sessionId: string,
 ): Session {
-  const absoluteExpiresAtMs = nowMs + deps.policy.absoluteTtlSeconds * 1000;
-  const lifetime = lifetimeFrom(nowMs, absoluteExpiresAtMs, deps.policy);
+  const absoluteExpiresAtMs = nowMs + policy.absoluteTtlSeconds * 1000;
+  const chance = policy.tokenTtlJitter > 0 ? drawChance(deps.randomBytes) : 0;
+  const lifetime = lifetimeFrom(nowMs, absoluteExpiresAtMs, policy, chance);
   return {
     product: input.product,
     env: input.env,
@@ -53,6 +64,7 @@ function newSession(
     absoluteExpiresAtMs,
     generation: 0,
     tokenExpiresAtSeconds: lifetime.tokenExpiresAtSeconds,
+    claims,
     epoch: 0,
     client: input.client,
   };
@@ -76,10 +88,13 @@ export async function createSession(
   input: StartInput,
   sessionId?: string,
 ): Promise<{ readonly session: Session; readonly creation: Creation }> {
-  const limits = { perUser: deps.maxSessionsPerUser };
+  const policy = await deps.types.policyFor(input.product, input.tag);
+  const admission = { policy, claims: admitSession(deps, policy, input.details) };
+  const limits = { perUser: deps.maxSessionsPerUser, underTag: policy.sessionLimit };
   const attempt = async () => {
     const nowMs = await deps.storeClock.now();
-    const session = newSession(deps, input, nowMs, sessionId ?? deps.newSessionId(input, nowMs));
+    const id = sessionId ?? deps.newSessionId(input, nowMs);
+    const session = newSession(deps, input, admission, nowMs, id);
     return { session, creation: await deps.store.create(session, limits) };
   };
   const first = await attempt();
@@ -88,7 +103,10 @@ export async function createSession(
   return attempt();
 }
 
-/** Records a new session and makes its first pair. Rejects with Refusal `session_limit_reached`, or Outage. */
+/**
+ * Records a new session and makes its first pair. Rejects with Refusal `session_limit_reached`, `invalid_details` or
+ * `session_type_required`, or Outage.
+ */
 export async function startSession(deps: SessionDeps, input: StartInput): Promise<StartedPair> {
   const { session, creation } = await createSession(deps, input);
   const { outcome, evicted } = creation;

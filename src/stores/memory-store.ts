@@ -45,6 +45,7 @@ const sameRevision = (a: Session, b: Session): boolean =>
 const copy = (session: Session): Session => ({
   ...session,
   details: structuredClone(session.details),
+  ...(session.claims && { claims: structuredClone(session.claims) }),
   seed: Uint8Array.from(session.seed),
   revision: Uint8Array.from(session.revision),
 });

@@ -48,6 +48,13 @@ describe('every route', () => {
     }
     expect(guarded.sort()).toEqual(
       [
+        'DELETE /session-types/:product/:tag',
+        'GET /session-types/:product',
+        'GET /session-types/:product/:tag',
+        'HEAD /session-types/:product',
+        'HEAD /session-types/:product/:tag',
+        'POST /session-types/:product/:tag/check',
+        'PUT /session-types/:product/:tag',
         'DELETE /sessions/:product/:env/:tag/:sessionId',
         'DELETE /users/:product/:env/:userId',
         'DELETE /users/:product/:env/:userId/sessions',

@@ -69,6 +69,7 @@ interface Endpoint {
 }
 const SESSION = '/sessions/:product/:env/:tag/:sessionId';
 const USER = '/users/:product/:env/:userId';
+const TYPE = '/session-types/:product/:tag';
 const ENDPOINTS: readonly Endpoint[] = [
   {
     does: 'start',
@@ -125,6 +126,18 @@ const ENDPOINTS: readonly Endpoint[] = [
   { does: 'read user', permission: 'read', method: 'GET', route: USER },
   { does: 'erase', permission: 'revoke', method: 'DELETE', route: USER },
   { does: 'list', permission: 'read', method: 'GET', route: '/stats/:product/:env' },
+  // In this order: those that may change a type put one, which is there until they remove it.
+  { does: 'put type', permission: 'admin', method: 'PUT', route: TYPE, body: () => ({}) },
+  { does: 'read type', permission: 'admin', method: 'GET', route: TYPE },
+  { does: 'list types', permission: 'admin', method: 'GET', route: '/session-types/:product' },
+  {
+    does: 'check type',
+    permission: 'admin',
+    method: 'POST',
+    route: `${TYPE}/check`,
+    body: () => ({ type: {}, env: PLACE.env, sample: 1 }),
+  },
+  { does: 'delete type', permission: 'admin', method: 'DELETE', route: TYPE },
   { does: 'metrics', permission: 'metrics', method: 'GET', route: '/metrics' },
 ];
 

@@ -145,3 +145,12 @@ it('I9 is broken when an instance never answers again', () => {
   const silent = history.operations.filter(({ instance }) => instance === 0);
   expect(judge({ ...history, operations: silent })).toMatchObject([{ invariant: 'I9' }]);
 });
+
+it('forgives a reuse after a refresh that was never answered, once its window may be over, and not before', () => {
+  const lost = operation('refresh', 1, { presented: 'g0', result: 'unknown' });
+  const retried = (at: number) =>
+    operation('refresh', at, { presented: 'g0', ...refused('reused') });
+  expect(broken(lost, retried(32))).toEqual([]);
+  expect(broken(lost, retried(20))).toEqual(['I6']);
+  expect(broken(retried(32))).toEqual(['I6']);
+});

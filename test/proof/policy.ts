@@ -22,7 +22,12 @@ export type Deed =
   | 'erase'
   | 'list'
   | 'delete of user'
-  | 'metrics';
+  | 'metrics'
+  | 'put type'
+  | 'delete type'
+  | 'read type'
+  | 'list types'
+  | 'check type';
 
 /** Where all objects are. */
 export const PLACE = { product: 'my-app', env: 'prd' };
@@ -48,6 +53,21 @@ export function expected({ credential, permissions, scope, endpoint, object }: C
       return within && object !== 'absent' ? '204' : '400 invalid_request';
     case 'revoke by refresh token':
       return within && object !== 'absent' ? '204' : '400 invalid_refresh_token invalid';
+  }
+  // A type holds in all environments: a key of one environment reads it, and may not change it.
+  const ofProduct = (scope.product ?? PLACE.product) === PLACE.product;
+  switch (endpoint.does) {
+    case 'put type':
+      if (!ofProduct || scope.env !== undefined) return '403 forbidden';
+      // Of the three objects the first is put anew: the type is removed again further down.
+      return object === 'live' ? '201' : '200';
+    case 'delete type':
+      return ofProduct && scope.env === undefined ? '204' : '403 forbidden';
+    case 'read type':
+      if (!ofProduct) return '403 forbidden';
+      return scope.env === undefined ? '200' : '404 session_type_not_found';
+    case 'list types':
+      return ofProduct ? '200' : '403 forbidden';
   }
   // The rest name their place, which the scope must cover whether or not anything is there.
   if (!within) return '403 forbidden';

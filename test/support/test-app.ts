@@ -15,10 +15,13 @@ import type { LifetimePolicy } from '../../src/sessions/rotation.ts';
 import { createSealer } from '../../src/sessions/sealing.ts';
 import { createSessionService, type SessionService } from '../../src/sessions/session-service.ts';
 import type { SessionStore } from '../../src/sessions/session-store.ts';
+import { createSessionTypes, type SessionTypes } from '../../src/sessions/session-types.ts';
 import { createSigningKeys, type SigningKeys } from '../../src/sessions/signing-keys.ts';
 import type { SigningAlgorithm } from '../../src/sessions/signing-ring.ts';
 import { createStoreClock } from '../../src/sessions/store-clock.ts';
+import type { TypeStore } from '../../src/sessions/type-store.ts';
 import { createMemoryStore } from '../../src/stores/memory-store.ts';
+import { createMemoryTypes } from '../../src/stores/memory-types.ts';
 import { RETENTION_MS } from './sessions.ts';
 
 export const ROOT_KEY = 'root-key';
@@ -52,6 +55,9 @@ export interface TestAppOptions {
   readonly clock?: ManualClock;
   /** Shared by several apps to make them instances of one service. */
   readonly store?: SessionStore;
+  /** Shared like `store`. */
+  readonly typeStore?: TypeStore;
+  readonly requireTypes?: boolean;
   readonly policy?: Partial<LifetimePolicy>;
   readonly secrets?: readonly string[];
   readonly issuer?: string;
@@ -68,6 +74,8 @@ export interface TestApp {
   readonly clock: ManualClock;
   readonly store: SessionStore;
   readonly sessions: SessionService;
+  readonly types: SessionTypes;
+  readonly typeStore: TypeStore;
   readonly keys: SigningKeys;
   readonly events: SessionEvent[];
   readonly lifecycle: Lifecycle;
@@ -105,6 +113,16 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     emit,
   });
   await keys.synchronize();
+  const typeStore = options.typeStore ?? createMemoryTypes();
+  const types = createSessionTypes({
+    store: typeStore,
+    sessions: store,
+    defaults: { ...DEFAULT_POLICY, ...options.policy },
+    required: options.requireTypes ?? false,
+    clock,
+    randomBytes: systemRandom,
+    emit,
+  });
   const sessions = createSessionService({
     store,
     storeClock,
@@ -114,7 +132,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     randomBytes: systemRandom,
     emit,
     issuer: options.issuer ?? 'http://localhost:3000',
-    policy: { ...DEFAULT_POLICY, ...options.policy },
+    types,
     maxSessionsPerUser: options.maxSessionsPerUser ?? 10_000,
     judgeDetails: (details) => detailsFaults(details, options.detailsMaxBytes ?? 8192),
     pause: systemPause,
@@ -122,6 +140,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
   const lifecycle: Lifecycle = { draining: false };
   const app = await buildApp({
     sessions,
+    types,
     keys,
     store,
     authenticate: authenticateConfigured([
@@ -139,5 +158,16 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     trustProxy: [],
     docs: options.docs ?? false,
   });
-  return { app, clock, store, sessions, keys, events, lifecycle, log: () => lines };
+  return {
+    app,
+    clock,
+    store,
+    sessions,
+    types,
+    typeStore,
+    keys,
+    events,
+    lifecycle,
+    log: () => lines,
+  };
 }

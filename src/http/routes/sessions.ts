@@ -6,7 +6,7 @@ import { revisionText } from '../../sessions/session.ts';
 import type { SessionService } from '../../sessions/session-service.ts';
 import type { TokenPair } from '../../sessions/token-pair.ts';
 import { requireScope } from '../caller.ts';
-import { demandedRevisions, entityTag } from '../entity-tag.ts';
+import { etagOf, preconditionOf } from '../conditions.ts';
 import {
   guardedProblems,
   ifMatchHeaders,
@@ -200,7 +200,7 @@ export function sessionRoutes({
       handler: async (request, reply) => {
         requireScope(request, request.params);
         const session = await sessions.read(request.params);
-        reply.header('etag', entityTag(revisionText(session)));
+        reply.header('etag', etagOf(revisionText(session)));
         return sessionBody(session);
       },
     });
@@ -231,9 +231,9 @@ export function sessionRoutes({
         requireScope(request, request.params);
         const session = await sessions.changeDetails(request.params, {
           patch: request.body.data.details,
-          revisions: demandedRevisions(request.headers['if-match']),
+          ifMatch: preconditionOf(request.headers).ifMatch,
         });
-        reply.header('etag', entityTag(revisionText(session)));
+        reply.header('etag', etagOf(revisionText(session)));
         return sessionBody(session);
       },
     });

@@ -37,13 +37,31 @@ type Fields = [
   generation: number,
   tokenExpiresAtSeconds: number,
   epoch: number,
-  /** Only if there is any of it. */
-  extras?: Extras,
+  /** What most sessions do not have; absent when empty, and passed over by programs that do not know it. */
+  rare?: Rare,
 ];
 
-/** What most sessions do not have, under short names. */
-interface Extras {
-  readonly c?: ClientFacts | undefined;
+interface Rare {
+  /** Claims as JSON. */
+  readonly c?: string;
+  /** Whether the successor was seen. */
+  readonly s?: boolean;
+  /** Whether it was given new times. */
+  readonly r?: true;
+  /** What is known of the client. */
+  readonly k?: ClientFacts;
+}
+
+function rareOf({ claims, successorSeen, renewed, client }: Session): [Rare] | [] {
+  if (!claims && successorSeen === undefined && !renewed && !client) return [];
+  return [
+    {
+      ...(claims === undefined ? {} : { c: JSON.stringify(claims) }),
+      ...(successorSeen === undefined ? {} : { s: successorSeen }),
+      ...(renewed ? { r: true } : {}),
+      ...(client ? { k: client } : {}),
+    },
+  ];
 }
 
 export const encodeHead = (session: Session): Buffer =>
@@ -62,8 +80,8 @@ export function encodeRecord(session: Session): Buffer {
     session.generation,
     session.tokenExpiresAtSeconds,
     session.epoch,
+    ...rareOf(session),
   ];
-  if (session.client !== undefined) fields.push({ c: session.client });
   return Buffer.concat([encodeHead(session), encoder.encodeSharedRef(fields)]);
 }
 
@@ -85,10 +103,10 @@ export function decodeRecord(record: Buffer, locator: Locator): Session {
     generation,
     tokenExpiresAtSeconds,
     epoch,
-    extras,
+    rare,
   ] = decoder.decode(record.subarray(HEAD_BYTES)) as Fields;
   const { product, env, tag, sessionId } = locator;
-  return {
+  const session: Session = {
     product,
     env,
     tag,
@@ -105,6 +123,13 @@ export function decodeRecord(record: Buffer, locator: Locator): Session {
     generation,
     tokenExpiresAtSeconds,
     epoch,
-    ...(extras?.c === undefined ? {} : { client: extras.c }),
+  };
+  if (rare === undefined) return session;
+  return {
+    ...session,
+    ...(rare.c === undefined ? {} : { claims: JSON.parse(rare.c) as JsonObject }),
+    ...(rare.s === undefined ? {} : { successorSeen: rare.s }),
+    ...(rare.r ? { renewed: true } : {}),
+    ...(rare.k ? { client: rare.k } : {}),
   };
 }

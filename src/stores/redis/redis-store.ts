@@ -7,6 +7,7 @@ import type {
   SessionStore,
   StoreDescription,
 } from '../../sessions/session-store.ts';
+import type { TypeStore } from '../../sessions/type-store.ts';
 import { walkBuckets } from '../bucket-walk.ts';
 import { createRedisClaims } from './claims.ts';
 import { connectRedis, type RedisTarget } from './connect.ts';
@@ -20,6 +21,7 @@ import {
   type ScriptCall,
   type ScriptRunner,
 } from './run-script.ts';
+import { createRedisTypes } from './types.ts';
 import { createRedisUsers } from './users.ts';
 
 export interface RedisStoreOptions {
@@ -35,6 +37,8 @@ export interface RedisStoreOptions {
 }
 
 export interface RedisStore extends SessionStore {
+  /** Session types, on the same connections. */
+  readonly types: TypeStore;
   /** Reads version, eviction policy, persistence and clock of every primary; `describe` answers from the last inspection. Rejects with Outage. */
   inspect(): Promise<RedisFacts>;
 }
@@ -120,6 +124,7 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
   };
 
   return {
+    types: createRedisTypes(runner),
     describe: () => description,
     async inspect() {
       const facts = await inspectRedis(client);

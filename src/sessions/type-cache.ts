@@ -1,0 +1,85 @@
+// Owns the cache of what is in force under each tag: a start costs a look into a map, and a change is seen everywhere within a bound.
+
+import type { Clock } from './ambient.ts';
+
+/** A change is seen by every instance this long after it was made, and by then by the operations that were under way. */
+const USED_FOR_MS = 4_000;
+/** From this age on an entry that is used is read again, in the background. */
+const FRESH_FOR_MS = 2_000;
+const MAX_ENTRIES = 4_096;
+
+interface Entry<T> {
+  readonly text: string | undefined;
+  readonly value: T;
+  /** When the text was asked for: it may have changed since. */
+  readonly askedAtMs: number;
+}
+
+export interface TypeCache<T> {
+  /** What is in force; waits for the store only if nothing young enough is known. Rejects with Outage then. */
+  get(product: string, tag: string): T | Promise<T>;
+  /** Forgets an entry: it was changed here. */
+  forget(product: string, tag: string): void;
+}
+
+export interface TypeCacheDeps<T> {
+  readonly read: (product: string, tag: string) => Promise<string | undefined>;
+  /** Makes the value of a text; absent types have one too. */
+  readonly make: (text: string | undefined) => T;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
+}
+
+export function createTypeCache<T>({ read, make, clock }: TypeCacheDeps<T>): TypeCache<T> {
+  /** In the order of their last reading; what is used is read again, so the first is the longest unused. */
+  const entries = new Map<string, Entry<T>>();
+  const flights = new Map<string, Promise<T>>();
+
+  function keep(key: string, entry: Entry<T>): void {
+    entries.delete(key);
+    entries.set(key, entry);
+    if (entries.size <= MAX_ENTRIES) return;
+    for (const oldest of entries.keys()) {
+      entries.delete(oldest);
+      return;
+    }
+  }
+
+  /** One reading of an entry at a time. */
+  function readAgain(key: string, product: string, tag: string): Promise<T> {
+    const askedAtMs = clock.monotonicMs();
+    const flight: Promise<T> = read(product, tag)
+      .then((text) => {
+        const known = entries.get(key);
+        // An unchanged type is not compiled again.
+        const value = known !== undefined && known.text === text ? known.value : make(text);
+        // A reading that a change made here has overtaken is not kept.
+        if (flights.get(key) === flight) keep(key, { text, value, askedAtMs });
+        return value;
+      })
+      .finally(() => {
+        if (flights.get(key) === flight) flights.delete(key);
+      });
+    flights.set(key, flight);
+    return flight;
+  }
+
+  return {
+    get(product, tag) {
+      // Labels have no slash.
+      const key = `${product}/${tag}`;
+      const entry = entries.get(key);
+      const ageMs = entry === undefined ? USED_FOR_MS : clock.monotonicMs() - entry.askedAtMs;
+      if (entry !== undefined && ageMs < FRESH_FOR_MS) return entry.value;
+      const flight = flights.get(key) ?? readAgain(key, product, tag);
+      if (entry === undefined || ageMs >= USED_FOR_MS) return flight;
+      // Whoever comes when the entry is too old is told of the outage.
+      flight.catch(() => undefined);
+      return entry.value;
+    },
+    forget(product, tag) {
+      const key = `${product}/${tag}`;
+      entries.delete(key);
+      flights.delete(key);
+    },
+  };
+}

@@ -1,0 +1,45 @@
+// Owns the conformance of session types on one real Redis and on a real Redis Cluster, and that they can be changed on a full server.
+
+import { Redis } from 'ioredis';
+import { expect, it } from 'vitest';
+import type { RedisTarget } from '../../src/stores/redis/connect.ts';
+import { startRedisCluster } from '../support/redis-cluster.ts';
+import { startRedis } from '../support/redis-server.ts';
+import { openRedisStore } from '../support/redis-store-under-test.ts';
+import { describeTypeStore, type TypesUnderTest } from './types-conformance.ts';
+
+async function openBoth(target: RedisTarget, stop: () => Promise<void>): Promise<TypesUnderTest> {
+  const [one, two] = await Promise.all([openRedisStore(target), openRedisStore(target)]);
+  return {
+    types: one.types,
+    other: two.types,
+    async close() {
+      await Promise.all([one.close(), two.close()]);
+      await stop();
+    },
+  };
+}
+
+describeTypeStore('Redis', async () => {
+  const server = await startRedis();
+  return openBoth({ mode: 'single', url: server.url }, () => server.stop());
+});
+
+describeTypeStore('Redis Cluster', async () => {
+  const cluster = await startRedisCluster({ primaries: 3 });
+  const nodes = cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
+  return openBoth({ mode: 'cluster', nodes, tls: false }, () => cluster.stop());
+});
+
+it('a session type can be changed and removed while Redis is full', async () => {
+  const server = await startRedis();
+  const store = await openRedisStore({ mode: 'single', url: server.url });
+  const direct = new Redis(server.url, { disableClientInfo: true });
+  await store.types.replaceType('p', 'a', undefined, 'one');
+  await direct.config('SET', 'maxmemory', '1mb');
+  expect(await store.types.replaceType('p', 'a', 'one', 'two')).toBe('replaced');
+  expect(await store.types.removeType('p', 'a', 'two')).toBe(true);
+  direct.disconnect();
+  await store.close();
+  await server.stop();
+});
