@@ -159,14 +159,14 @@ const goodIsGood: Rule = (life) =>
     if (endedMs >= life.mayEndFromMs || endedMs >= life.absoluteMs.earliest) return [];
     const exp = life.known.get(presented)?.exp ?? Number.POSITIVE_INFINITY;
     if (kind === 'verify' && reason === 'expired' && endedMs >= exp * SECOND_MS) return [];
-    const lost = reason === 'ended' || reason === 'session_not_found';
+    const lost = ['ended', 'session_not_found', 'user_not_found'].includes(reason);
     return [say(lost ? 'I1' : 'I6', operation, `a good token was refused as ${reason}`)];
   });
 
 /** After an acknowledged revoke, or a detected theft, nothing works (I2, I4). */
 const deadIsDead: Rule = (life) =>
   life.operations.flatMap((operation) =>
-    operation.kind !== 'revoke' &&
+    !['revoke', 'user'].includes(operation.kind) &&
     operation.result === 'ok' &&
     operation.startedMs > life.deadFromMs
       ? [say('I2', operation, 'succeeded after the session had ended')]
@@ -183,6 +183,14 @@ const oneSuccessor: Rule = (life) => {
     successors.set(presented, all.add(returned.jti));
     return all.size > 1 ? [say('I3', operation, 'a second successor of one refresh token')] : [];
   });
+};
+
+/** A start under an idempotency key, sent twice, gives one session: the first pairs of a life are one (I3). */
+const oneStart: Rule = ({ operations }) => {
+  const starts = operations.filter(({ kind, returned }) => kind === 'start' && returned);
+  return starts
+    .filter(({ returned }) => returned?.jti !== starts[0]?.returned?.jti)
+    .map((operation) => say('I3', operation, 'a second session for one idempotency key'));
 };
 
 /** A token two generations old is refused (I4). */
@@ -216,8 +224,7 @@ const windowIsKept: Rule = ({ operations }, history) => {
 /** No session outlives its absolute limit (I14). */
 const limitIsKept: Rule = (life) =>
   life.operations.flatMap((operation) =>
-    operation.kind !== 'revoke' &&
-    operation.kind !== 'start' &&
+    !['revoke', 'start', 'user'].includes(operation.kind) &&
     operation.result === 'ok' &&
     operation.startedMs > life.absoluteMs.latest
       ? [say('I14', operation, 'succeeded after the absolute limit')]
@@ -228,6 +235,7 @@ const lifeRules: readonly Rule[] = [
   goodIsGood,
   deadIsDead,
   oneSuccessor,
+  oneStart,
   oldIsRefused,
   windowIsKept,
   limitIsKept,

@@ -26,6 +26,7 @@ export interface Question {
   readonly path: string;
   readonly method?: string;
   readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
   /** The pair that is presented. */
   readonly presented?: HeldPair | undefined;
   readonly respelled?: boolean;
@@ -63,10 +64,11 @@ function resultOf(response: Response, body: Json): { result: Result; reason?: st
 export const userOf = (life: number): string => `life_${life}`;
 
 /** Whether the answer speaks of the life that was asked about. */
-function isForeign(body: Json, { life, presented }: Question): boolean {
+function isForeign(body: Json, { kind, life, presented }: Question): boolean {
   const data = body['data'] as { userId?: string; details?: { mark?: number } } | undefined;
   if (data !== undefined && (data.userId !== userOf(life) || data.details?.mark !== life))
     return true;
+  if (kind === 'user' && body['userId'] !== userOf(life)) return true;
   const sessionId = body['sessionId'];
   return presented !== undefined && sessionId !== undefined && sessionId !== presented.sessionId;
 }
@@ -120,6 +122,7 @@ export function createClient(
         headers: {
           authorization: `Bearer ${rootKey}`,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...question.headers,
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         signal: AbortSignal.timeout(PATIENCE_MS),

@@ -215,6 +215,7 @@ export const crowdLeaves: Fault = async (world, holdMs) => {
     if (page.status !== 200 || revoked !== CROWD_OF_ONE || tookMs > 2000) {
       throw new Error(`listing ${page.status}, revoked ${revoked} of a crowd in ${tookMs} ms`);
     }
+    await service.call(`/users/my-app/prd/user_${user}`, undefined, 'DELETE');
   }
 };
 

@@ -1,6 +1,7 @@
 // Owns what is written down while a proof runs: every operation with its start, its end and what came of it.
 
-export type OperationKind = 'start' | 'refresh' | 'verify' | 'read' | 'revoke';
+/** `change`: of details; `user`: reading the user, who outlives the session. */
+export type OperationKind = 'start' | 'refresh' | 'verify' | 'read' | 'change' | 'user' | 'revoke';
 
 /** `unknown`: no answer, a broken connection or 503. It may have been carried out, then or later. */
 export type Result = 'ok' | 'refused' | 'unknown';

@@ -16,15 +16,19 @@ type Habit =
   | 'twoTabs'
   | 'retry'
   | 'read'
+  | 'change'
+  | 'readUser'
   | 'leave'
   | 'leaveInHaste'
   | 'stolen';
 const WEIGHTS: readonly (readonly [Habit, number])[] = [
-  ['verify', 34],
+  ['verify', 26],
   ['refresh', 30],
   ['twoTabs', 10],
   ['retry', 8],
-  ['read', 8],
+  ['read', 6],
+  ['change', 6],
+  ['readUser', 4],
   ['leave', 4],
   ['leaveInHaste', 3],
   ['stolen', 3],
@@ -44,7 +48,7 @@ export interface Lives {
   step(): Promise<void>;
   /** After healing: asks each life for what must hold of it. */
   examine(): Promise<void>;
-  /** Ends all that is left, user by user. */
+  /** Erases all users, and with them all that is left. */
   clear(): Promise<void>;
 }
 
@@ -59,6 +63,8 @@ export function createLives(client: Client, random: () => number): Lives {
   const lives: Life[] = [];
   const idle: Life[] = [];
   let busy = 0;
+  /** Two runs on one store do not share their keys. */
+  const keyBase = Math.floor(random() * 2 ** 32);
 
   const anyInstance = (): number => Math.floor(random() * INSTANCES);
   const ask = (
@@ -69,6 +75,7 @@ export function createLives(client: Client, random: () => number): Lives {
 
   const sessionPath = ({ sessionId }: HeldPair) =>
     `/sessions/${PLACE.product}/${PLACE.env}/${PLACE.tag}/${sessionId}`;
+  const userPath = ({ number }: Life) => `/users/${PLACE.product}/${PLACE.env}/${userOf(number)}`;
   const verify = (life: Life, presented: HeldPair, rest: Partial<Question> = {}) =>
     ask(life, 'verify', {
       path: '/sessions/verify',
@@ -105,11 +112,22 @@ export function createLives(client: Client, random: () => number): Lives {
     return ask(life, 'revoke', { path: '/', ...way, presented });
   };
 
-  async function begin(life: Life): Promise<void> {
-    const { pair } = await ask(life, 'start', {
+  const start = (life: Life, rest: Partial<Question> = {}): Promise<Answered> =>
+    ask(life, 'start', {
       path: '/sessions',
       body: { ...PLACE, data: { userId: userOf(life.number), details: { mark: life.number } } },
+      ...rest,
     });
+
+  /** Under an idempotency key: at both instances at once, and once more if neither answered. */
+  async function startOnce(life: Life): Promise<Answered> {
+    const headers = { 'idempotency-key': `start-of-${life.number}-${keyBase}` };
+    const both = await Promise.all([0, 1].map((instance) => start(life, { instance, headers })));
+    return both.find(({ pair }) => pair !== undefined) ?? start(life, { headers });
+  }
+
+  async function begin(life: Life): Promise<void> {
+    const { pair } = await (life.number % 3 === 0 ? startOnce(life) : start(life));
     // Without an answer only the store knows whether there is a session; nobody will come for it.
     if (pair === undefined) life.over = true;
     else life.pairs = [pair];
@@ -124,13 +142,26 @@ export function createLives(client: Client, random: () => number): Lives {
     retry: (life, newest) => refresh(life, life.uncertain ? newest : (life.pairs[1] ?? newest)),
     read: (life, newest) =>
       ask(life, 'read', { path: sessionPath(newest), method: 'GET', presented: newest }),
+    change: (life, newest) =>
+      ask(life, 'change', {
+        path: sessionPath(newest),
+        method: 'PATCH',
+        body: { data: { details: { changed: Math.floor(random() * 1000) } } },
+        presented: newest,
+      }),
+    readUser: (life) => ask(life, 'user', { path: userPath(life), method: 'GET' }),
     leave: async (life, newest) => {
       life.over = true;
       await revoke(life, newest);
     },
     leaveInHaste: async (life, newest) => {
       life.over = true;
-      await Promise.all([refresh(life, newest), revoke(life, newest), verify(life, newest)]);
+      await Promise.all([
+        refresh(life, newest),
+        revoke(life, newest),
+        verify(life, newest),
+        habits.change(life, newest),
+      ]);
       await verify(life, newest);
     },
     stolen: async (life, newest) => {
@@ -196,11 +227,6 @@ export function createLives(client: Client, random: () => number): Lives {
     },
     examine: () => each(lives, examineOne),
     clear: () =>
-      each(lives, (life) =>
-        ask(life, 'revoke', {
-          path: `/users/${PLACE.product}/${PLACE.env}/${userOf(life.number)}/sessions`,
-          method: 'DELETE',
-        }),
-      ),
+      each(lives, (life) => ask(life, 'revoke', { path: userPath(life), method: 'DELETE' })),
   };
 }

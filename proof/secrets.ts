@@ -48,6 +48,7 @@ const START = {
   env: 'e',
   tag: 't',
   data: { userId: 'u', details: { note: DETAIL } },
+  client: { device: DETAIL },
 };
 
 type Pair = { readonly token: string; readonly refreshToken: string; readonly sessionId: string };
@@ -72,6 +73,10 @@ async function liveWell(stage: Stage): Promise<Pair> {
   await ask(stage, '/sessions/verify', { token: pair.token });
   await ask(stage, `${PLACE}/${pair.sessionId}`);
   await ask(stage, `${PLACE}?userId=u&limit=1`);
+  await ask(stage, `${PLACE}/${pair.sessionId}`, { data: { details: { more: DETAIL } } }, 'PATCH');
+  await ask(stage, '/users/p/e?limit=1');
+  await ask(stage, '/users/p/e/u');
+  await ask(stage, '/stats/p/e');
   const robbed = (await ask(stage, '/sessions', START)) as Pair;
   let last = robbed;
   for (let i = 0; i < 2; i++) {
@@ -98,6 +103,9 @@ async function liveBadly(stage: Stage, { token, refreshToken }: Pair): Promise<v
     await ask(stage, `${PLACE}/${part}`);
     await ask(stage, `/nowhere/${part}`);
     await ask(stage, `/users/p/e/u/sessions?except=${part}`, undefined, 'DELETE');
+    await ask(stage, `${PLACE}/${part}`, { data: { details: [secret] } }, 'PATCH');
+    await ask(stage, `/users/p/e/${part}?cursor=${part}`);
+    await ask(stage, `/session-types/p/t`, { claims: [secret], name: [secret] }, 'PUT');
     for (const headers of [
       { authorization: `Bearer ${secret}x` },
       { authorization: `Basic ${secret}` },

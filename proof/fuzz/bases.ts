@@ -64,6 +64,10 @@ function bodiesOf(schema: Schema, known: Known): unknown[] {
   return JSON.stringify(least) === '{}' ? [whole] : [least, whole];
 }
 
+/** A value may be known for one operation alone: a cursor opens no other list. */
+const knownAs = ({ id }: Operation, name: string, known: Known): string =>
+  known.has(`${id} ${name}`) ? `${id} ${name}` : name;
+
 function parametersOf(operation: Operation, known: Known, optional: boolean) {
   const from = (place: Parameter['in']) =>
     Object.fromEntries(
@@ -71,7 +75,7 @@ function parametersOf(operation: Operation, known: Known, optional: boolean) {
         .filter((each) => each.in === place && (each.required === true || optional))
         .map(({ name, schema, example }) => {
           const wanted = example === undefined ? schema : { ...schema, examples: [example] };
-          return [name, String(sample(wanted, name, known, optional))];
+          return [name, String(sample(wanted, knownAs(operation, name, known), known, optional))];
         }),
     );
   return { path: from('path'), query: from('query') };

@@ -45,16 +45,17 @@ export async function createFixtures({ port, redis, rootKey, secret }: Target): 
   };
   const start = (userId: string, tag: string) =>
     call<Pair>('/sessions', { ...PLACE, tag, data: { userId, details: { role: 'x' } } });
-  const cursorOf = async (tag: string, userId: string): Promise<string> => {
-    const query = `userId=${userId}&limit=1`;
-    const path = `/sessions/${PLACE.product}/${PLACE.env}/${tag}?${query}`;
-    const { nextCursor } = await call<{ nextCursor?: string }>(path);
+  const nextCursorOf = async (list: string): Promise<string> => {
+    const { nextCursor } = await call<{ nextCursor?: string }>(`${list}&limit=1`);
     if (nextCursor === undefined) throw new Error('the list gave no cursor');
     return nextCursor;
   };
+  const cursorOf = (tag: string, userId: string) =>
+    nextCursorOf(`/sessions/${PLACE.product}/${PLACE.env}/${tag}?userId=${userId}`);
   await call(`/session-types/${PLACE.product}/${PLACE.tag}`, { name: 'Login' }, 'PUT');
   await start(USER_ID, PLACE.tag);
   const pair = await start(USER_ID, PLACE.tag);
+  await start('user_789', PLACE.tag);
   await start('user_789', 'checkout-flow');
   const another = await start('user_789', 'checkout-flow');
   const sealedRing = (await redis.get(RING_KEY)) ?? '';
@@ -65,6 +66,7 @@ export async function createFixtures({ port, redis, rootKey, secret }: Target): 
   const signingKey = await importJWK(ownKey.jwk, ownKey.alg);
   if (signingKey instanceof Uint8Array) throw new Error('the signing key is no key pair');
   const { d: _private, ...publicJwk } = ownKey.jwk;
+  const users = `/users/${PLACE.product}/${PLACE.env}`;
   const cursor = await cursorOf(PLACE.tag, USER_ID);
   return {
     pair,
@@ -84,6 +86,8 @@ export async function createFixtures({ port, redis, rootKey, secret }: Target): 
         token: pair.token,
         refreshToken: pair.refreshToken,
         cursor,
+        'listUsers cursor': await nextCursorOf(`${users}?tag=${PLACE.tag}`),
+        'readUser cursor': await nextCursorOf(`${users}/${USER_ID}?tag=${PLACE.tag}`),
       }),
     ),
   };

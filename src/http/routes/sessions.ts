@@ -213,7 +213,7 @@ export function sessionRoutes({
         description:
           'A JSON Merge Patch (RFC 7396): null removes a member. verify shows the change at once; nothing else of the session changes.',
         tags,
-        consumes: [MERGE_PATCH],
+        consumes: ['application/json', MERGE_PATCH],
         params: sessionParams,
         headers: ifMatchHeaders,
         body: sessionPatch,
