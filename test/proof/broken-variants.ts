@@ -37,8 +37,8 @@ export const variants: readonly Variant[] = [
     changes: [
       {
         file: 'src/sessions/rotation.ts',
-        find: 'if (presented < session.generation) {',
-        put: "if (presented > session.generation) return { kind: 'reuse' };\n  if (presented < session.generation) {",
+        find: "if (!isLive(session, nowMs)) return { kind: 'ended' };",
+        put: "if (!isLive(session, nowMs)) return { kind: 'ended' };\n  if (presented > session.generation) return { kind: 'reuse' };",
       },
     ],
     proof: { scenario: 'restored from an older copy' },
@@ -85,8 +85,8 @@ export const variants: readonly Variant[] = [
     changes: [
       {
         file: REDIS_STORE,
-        find: '      });\n      return String(reply) as Creation;',
-        put: "      }).catch(() => {\n        remembered.set(session.sessionId, session);\n        return ['created'];\n      });\n      return String(reply) as Creation;",
+        find: "await runDurably('create', { keys, args: [...args, ...limits] });",
+        put: "await runDurably('create', { keys, args: [...args, ...limits] }).catch(() => {\n          remembered.set(session.sessionId, session);\n          return [['created']];\n        });",
       },
       {
         file: REDIS_STORE,
@@ -107,12 +107,12 @@ export const variants: readonly Variant[] = [
     changes: [
       {
         file: SCRIPTS,
-        find: "local removed = redis.call('UNLINK', unpack(KEYS, 3))",
-        put: "local removed = redis.call('EXISTS', KEYS[3])\nif removed == 1 then redis.call('SET', KEYS[3], '', 'KEEPTTL') end",
+        find: "local removed = redis.call('UNLINK', unpack(KEYS, 8))",
+        put: "local removed = redis.call('EXISTS', KEYS[8])\nif removed == 1 then redis.call('SET', KEYS[8], '', 'KEEPTTL') end",
       },
       {
         file: REDIS_STORE,
-        find: 'if (!Buffer.isBuffer(record)) return undefined;',
+        find: 'if (!Buffer.isBuffer(record) || isForbidden(record)) return undefined;',
         put: 'if (!Buffer.isBuffer(record) || record.length === 0) return undefined;',
       },
     ],
@@ -124,7 +124,7 @@ export const variants: readonly Variant[] = [
     changes: [
       {
         file: SCRIPTS,
-        find: "if head ~= ARGV[5] or now >= tonumber(ARGV[6]) then return 'stale' end",
+        find: "if head ~= ARGV[8] or now >= tonumber(ARGV[9]) then return 'stale' end",
         put: '',
       },
     ],
@@ -136,8 +136,8 @@ export const variants: readonly Variant[] = [
     changes: [
       {
         file: SCRIPTS,
-        find: "then return 'created' end",
-        put: 'then end',
+        find: "if written then return {'created'} end",
+        put: '',
       },
     ],
     proof: { scenario: 'replies swallowed' },
@@ -147,7 +147,7 @@ export const variants: readonly Variant[] = [
     name: 'indexes are never trimmed',
     changes: [
       {
-        file: SCRIPTS,
+        file: 'src/stores/redis/index-lua.ts',
         find: "  if last[2] then redis.call('PEXPIREAT', index, last[2]) end",
         put: '  if last[2] then return end',
       },
@@ -253,5 +253,17 @@ export const variants: readonly Variant[] = [
     ],
     proof: { test: 'test/sessions/operations.test.ts' },
     says: 'failed',
+  },
+  {
+    name: 'a key whose session has ended starts another',
+    changes: [
+      {
+        file: 'src/sessions/idempotent-start.ts',
+        find: "if (claim.written) throw new Refusal({ code: 'idempotency_key_expired' });",
+        put: '',
+      },
+    ],
+    proof: { test: 'test/http/idempotent-start.test.ts' },
+    says: 'nothing comes back to life',
   },
 ];
