@@ -7,7 +7,9 @@ import Fastify, {
   type FastifyPluginAsync,
   LogController,
 } from 'fastify';
-import { type Authenticate, requireCaller } from './http/caller.ts';
+import type { ApiKeys } from './callers/api-keys.ts';
+import type { Authenticate } from './callers/caller.ts';
+import { requireCaller } from './http/caller.ts';
 import {
   answerClientError,
   httpOptions,
@@ -23,6 +25,8 @@ import { answerErrors, observeRequests } from './http/observe.ts';
 import { openapiOptions } from './http/openapi.ts';
 import { shedLoad } from './http/overload.ts';
 import { ProblemError, sendProblem } from './http/problem.ts';
+import { createRateLimits, type RateLimitOptions } from './http/rate-limits.ts';
+import { apiKeyRoutes } from './http/routes/api-keys.ts';
 import { docsRoutes } from './http/routes/docs.ts';
 import { metricsRoutes } from './http/routes/metrics.ts';
 import { type Lifecycle, probeRoutes } from './http/routes/probes.ts';
@@ -43,6 +47,8 @@ export interface AppDeps {
   readonly keys: SigningKeys;
   readonly store: Pick<SessionStore, 'now' | 'describe'>;
   readonly authenticate: Authenticate;
+  readonly apiKeys: ApiKeys;
+  readonly rateLimits: RateLimitOptions;
   readonly metrics: Metrics;
   readonly lifecycle: Readonly<Lifecycle>;
   readonly logger: FastifyBaseLogger;
@@ -87,6 +93,8 @@ const guardedRoutes =
     types,
     metrics,
     authenticate,
+    apiKeys,
+    rateLimits,
     detailsMaxBytes,
     maxLoopDelayMs,
   }: AppDeps): FastifyPluginAsync =>
@@ -95,13 +103,16 @@ const guardedRoutes =
       reply.header('cache-control', 'no-store');
       done();
     });
-    guarded.addHook('onRequest', requireCaller(authenticate));
+    const { onRefusedKey, limitCaller } = await createRateLimits(guarded, rateLimits);
+    guarded.addHook('onRequest', requireCaller(authenticate, onRefusedKey));
+    guarded.addHook('onRequest', limitCaller);
     await shedLoad(guarded, maxLoopDelayMs);
     speakJson(guarded);
     await guarded.register(sessionRoutes({ sessions, detailsMaxBytes }));
     await guarded.register(userRoutes({ sessions }));
     await guarded.register(statsRoutes({ sessions }));
     await guarded.register(sessionTypeRoutes({ types }));
+    await guarded.register(apiKeyRoutes({ apiKeys }));
     await guarded.register(metricsRoutes({ metrics }));
   };
 

@@ -116,6 +116,13 @@ export const settingsSchema = Type.Object({
     default: 1000000,
     description: 'Sessions that the memory store holds; beyond it a start is 503.',
   }),
+  AUTH_FAILURES_PER_MINUTE: Type.Integer({
+    minimum: 0,
+    maximum: 1000000,
+    default: 60,
+    description:
+      'Requests without a valid API key that one address may send in a minute before it gets 429; 0 for no limit.',
+  }),
   TRUST_PROXY: text(
     'Addresses or CIDR ranges, separated by commas, of proxies whose `X-Forwarded-For` counts.',
   ),

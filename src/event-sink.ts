@@ -19,6 +19,9 @@ const eventLevels = {
   session_claims_dropped: 'warn',
   session_type_changed: 'info',
   session_type_removed: 'info',
+  api_key_created: 'info',
+  api_key_rotated: 'info',
+  api_key_revoked: 'info',
   signing_key_added: 'info',
 } as const satisfies Record<SessionEventName, string>;
 

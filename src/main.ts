@@ -5,27 +5,31 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { buildApp } from './app.ts';
+import { createApiKeys } from './callers/api-keys.ts';
+import { authenticateConfigured, authenticateStored, firstOf } from './callers/authenticate.ts';
+import { PERMISSIONS } from './callers/caller.ts';
 import { type Config, ConfigError, loadProcessConfig } from './config.ts';
 import { curlCommand, keptRootKey } from './development.ts';
 import { drainOnSignal, exitOnSignal } from './drain.ts';
 import { eventSink } from './event-sink.ts';
 import { keepHouse } from './housekeeping.ts';
-import { authenticateConfigured, PERMISSIONS } from './http/caller.ts';
 import { createLogger } from './http/logger.ts';
 import { createMetrics, type Metrics } from './http/metrics.ts';
 import type { Lifecycle } from './http/routes/probes.ts';
 import { systemClock, systemPause, systemRandom } from './sessions/ambient.ts';
 import { detailsFaults } from './sessions/details-rules.ts';
+import type { DocumentStore } from './sessions/document-store.ts';
 import { createSealer } from './sessions/sealing.ts';
 import { createSessionService } from './sessions/session-service.ts';
 import type { SessionStore } from './sessions/session-store.ts';
 import { createSessionTypes } from './sessions/session-types.ts';
 import { createSigningKeys, RingUnreadable } from './sessions/signing-keys.ts';
 import { createStoreClock } from './sessions/store-clock.ts';
-import type { TypeStore } from './sessions/type-store.ts';
 import { judgeRedis, StartRefused, waitForStore } from './start-up.ts';
+import { MAX_API_KEYS, MAX_TYPES } from './stores/limits.ts';
+import { createMemoryDocuments } from './stores/memory-documents.ts';
 import { createMemoryStore } from './stores/memory-store.ts';
-import { createMemoryTypes } from './stores/memory-types.ts';
+import { connectImpatiently, type RedisClient } from './stores/redis/connect.ts';
 import { createRedisStore, type RedisStore } from './stores/redis/redis-store.ts';
 
 const ROOT_KEY_FILE = '.session-mint/root-api-key';
@@ -51,7 +55,10 @@ function readConfig(): Config {
 /** The store, and a way to inspect it that refuses what must not be used. */
 interface OpenedStore {
   readonly store: SessionStore;
-  readonly typeStore: TypeStore;
+  readonly typeStore: DocumentStore;
+  readonly keyStore: DocumentStore;
+  /** Where rate limits are counted for all instances. */
+  readonly counting?: RedisClient;
   readonly inspect: () => Promise<void>;
 }
 
@@ -71,7 +78,12 @@ function openStore(config: Config, logger: Logger, metrics: Metrics): OpenedStor
       maxSessions: config.settings.MEMORY_MAX_SESSIONS,
       userRetentionMs: config.settings.USER_RETENTION_DAYS * DAY_MS,
     });
-    return { store, typeStore: createMemoryTypes(), inspect: async () => undefined };
+    return {
+      store,
+      typeStore: createMemoryDocuments(MAX_TYPES),
+      keyStore: createMemoryDocuments(MAX_API_KEYS),
+      inspect: async () => undefined,
+    };
   }
   const store = createRedisStore({
     target: config.redis,
@@ -81,7 +93,13 @@ function openStore(config: Config, logger: Logger, metrics: Metrics): OpenedStor
     observe: metrics.observeStore,
     onTrouble: warnOfChanges(logger),
   });
-  return { store, typeStore: store.types, inspect: () => inspectStore(store, config, logger) };
+  return {
+    store,
+    typeStore: store.types,
+    keyStore: store.apiKeys,
+    counting: connectImpatiently(config.redis, () => undefined),
+    inspect: () => inspectStore(store, config, logger),
+  };
 }
 
 async function inspectStore(store: RedisStore, config: Config, logger: Logger): Promise<void> {
@@ -99,7 +117,7 @@ function rootKeyOf(config: Config): string {
   return config.settings.ROOT_API_KEY ?? keptRootKey(ROOT_KEY_FILE, systemRandom);
 }
 
-function apiKeys(config: Config, rootKey: string) {
+function configuredKeys(config: Config, rootKey: string) {
   const root = { id: 'root', permissions: new Set(PERMISSIONS), scope: {} };
   const metrics = { id: 'metrics', permissions: new Set(['metrics'] as const), scope: {} };
   const { METRICS_API_KEY } = config.settings;
@@ -119,7 +137,7 @@ async function start(config: Config): Promise<void> {
   const sealer = (purpose: Parameters<typeof createSealer>[1]) =>
     createSealer(secrets, purpose, systemRandom);
 
-  const { store, typeStore, inspect } = openStore(config, logger, metrics);
+  const { store, typeStore, keyStore, counting, inspect } = openStore(config, logger, metrics);
   const storeClock = createStoreClock(systemClock, store.now);
   const keys = createSigningKeys({
     store,
@@ -157,12 +175,21 @@ async function start(config: Config): Promise<void> {
     pause: systemPause,
   });
   const rootKey = rootKeyOf(config);
+  const authenticate = authenticateStored({ store: keyStore, storeClock, clock: systemClock });
   const app = await buildApp({
     sessions,
     types,
     keys,
     store,
-    authenticate: authenticateConfigured(apiKeys(config, rootKey)),
+    authenticate: firstOf(authenticateConfigured(configuredKeys(config, rootKey)), authenticate),
+    apiKeys: createApiKeys({
+      store: keyStore,
+      storeClock,
+      randomBytes: systemRandom,
+      emit,
+      forget: authenticate.forget,
+    }),
+    rateLimits: { redis: counting, failuresPerMinute: settings.AUTH_FAILURES_PER_MINUTE },
     metrics,
     lifecycle,
     logger,
@@ -202,14 +229,31 @@ function announce(config: Config, app: FastifyInstance, logger: Logger, rootKey:
   process.stdout.write(`\nStart a session:\n\n${curlCommand(settings.HOST, port, rootKey)}\n\n`);
 }
 
+/** `--report-drift`: recounts what is kept, says so as JSON, and exits with 1 if anything is off. */
+async function reportDrift(config: Config): Promise<void> {
+  if (config.redis === undefined) fail('--report-drift needs a Redis');
+  const logger = createLogger('warn');
+  const { store } = openStore(config, logger, createMetrics());
+  await waitForStore(store.now, logger, systemClock.monotonicMs);
+  const { sessions, parts, ...off } = await (store as RedisStore).drift();
+  const drift = Object.values(off).reduce((sum, each) => sum + each, 0);
+  process.stdout.write(`${JSON.stringify({ sessions, parts, ...off, drift })}\n`);
+  await store.close();
+  process.exitCode = drift === 0 ? 0 : 1;
+}
+
+function failWith(error: unknown): never {
+  if (error instanceof StartRefused || error instanceof RingUnreadable) fail(error.message);
+  fail(error instanceof Error ? (error.stack ?? error.message) : 'unknown error');
+}
+
 const config = readConfig();
-if (process.argv.includes('--check-config')) {
+if (process.argv.includes('--report-drift')) {
+  reportDrift(config).catch(failWith);
+} else if (process.argv.includes('--check-config')) {
   const store = config.redis === undefined ? 'memory store' : `Redis (${config.redis.mode})`;
   const mode = config.production ? 'production' : 'development';
   process.stdout.write(`The configuration is valid: ${mode}, ${store}.\n`);
 } else {
-  start(config).catch((error: unknown) => {
-    if (error instanceof StartRefused || error instanceof RingUnreadable) fail(error.message);
-    fail(error instanceof Error ? (error.stack ?? error.message) : 'unknown error');
-  });
+  start(config).catch(failWith);
 }

@@ -1,30 +1,11 @@
-// Owns the caller: who is behind an API key, what it may do, and where.
+// Owns how a request proves its caller, and what it may reach then.
 
-import { hash, timingSafeEqual } from 'node:crypto';
+import { BlockList, isIPv6 } from 'node:net';
 import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
-import { covers, type Scope } from '../sessions/scope.ts';
+import type { Authenticate, Caller, Permission } from '../callers/caller.ts';
+import { covers } from '../sessions/scope.ts';
 import type { Place } from '../sessions/session.ts';
 import { ProblemError } from './problem.ts';
-
-export const PERMISSIONS = [
-  'issue',
-  'refresh',
-  'verify',
-  'revoke',
-  'read',
-  'metrics',
-  'admin',
-] as const;
-export type Permission = (typeof PERMISSIONS)[number];
-
-export interface Caller {
-  readonly id: string;
-  readonly permissions: ReadonlySet<Permission>;
-  readonly scope: Scope;
-}
-
-/** The caller behind an API key, undefined if there is none. May reject with Outage once keys live in the store. */
-export type Authenticate = (apiKey: string) => Promise<Caller | undefined>;
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -39,30 +20,44 @@ declare module 'fastify' {
   }
 }
 
-const digest = (text: string): Buffer => hash('sha256', text, 'buffer');
-
-/** Authenticates against keys known from the configuration, comparing digests of equal length in constant time. */
-export function authenticateConfigured(
-  keys: readonly { readonly key: string; readonly caller: Caller }[],
-): Authenticate {
-  const known = keys.map(({ key, caller }) => ({ keyDigest: digest(key), caller }));
-  return async (apiKey) => {
-    const given = digest(apiKey);
-    let found: Caller | undefined;
-    for (const { keyDigest, caller } of known)
-      if (timingSafeEqual(keyDigest, given)) found = caller;
-    return found;
-  };
-}
-
 const BEARER = /^bearer ([\x21-\x7e]+)$/i;
 
+/** Lists of addresses are made once for each list there is; a cached record of a key has one list as long as it lives. */
+const blockLists = new WeakMap<readonly string[], BlockList>();
+
+function blockListOf(cidrs: readonly string[]): BlockList {
+  const known = blockLists.get(cidrs);
+  if (known !== undefined) return known;
+  const list = new BlockList();
+  for (const cidr of cidrs) {
+    const [address = '', prefix] = cidr.split('/');
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4';
+    if (prefix === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(prefix), family);
+  }
+  blockLists.set(cidrs, list);
+  return list;
+}
+
+/** Whether an address lies in one of the ranges. An IPv4 address may come as IPv6 writes it. */
+export function isWithin(cidrs: readonly string[], ip: string): boolean {
+  const address = ip.replace(/^::ffff:(?=\d+\.)/i, '');
+  return blockListOf(cidrs).check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+}
+
+/** Called with each request that was refused for its key; may throw another refusal. */
+export type OnRefusedKey = (request: FastifyRequest) => Promise<void>;
+
 /** Sets `request.caller`, or rejects with ProblemError `unauthenticated`, or `forbidden` without the route's permission. */
-export function requireCaller(authenticate: Authenticate): onRequestAsyncHookHandler {
+export function requireCaller(
+  authenticate: Authenticate,
+  onRefusedKey: OnRefusedKey,
+): onRequestAsyncHookHandler {
   return async (request) => {
     const apiKey = BEARER.exec(request.headers.authorization ?? '')?.[1];
     const caller = apiKey === undefined ? undefined : await authenticate(apiKey);
     if (caller === undefined) {
+      await onRefusedKey(request);
       throw new ProblemError('unauthenticated', 'Send a valid API key as a bearer credential.', {
         headers: { 'www-authenticate': 'Bearer' },
       });
@@ -72,28 +67,35 @@ export function requireCaller(authenticate: Authenticate): onRequestAsyncHookHan
     if (permission === undefined || !caller.permissions.has(permission)) {
       throw new ProblemError('forbidden', 'The API key lacks the permission for this call.');
     }
+    if (caller.allowedCidrs !== undefined && !isWithin(caller.allowedCidrs, request.ip)) {
+      throw new ProblemError('forbidden', 'The API key may not be used from this address.');
+    }
     request.caller = caller;
   };
 }
 
-/** Rejects with `forbidden` if the place lies outside the caller's scope, whether or not anything exists there. */
-export function requireScope({ caller }: FastifyRequest, place: Place): void {
-  if (!covers(caller.scope, place)) {
-    throw new ProblemError('forbidden', 'The API key does not cover this product and environment.');
+/** Rejects with `forbidden` if the place, and the tag if there is one, lies outside the caller's scope, whether or not anything exists there. */
+export function requireScope(
+  { caller }: FastifyRequest,
+  { product, env, tag }: Place & { readonly tag?: string | undefined },
+): void {
+  if (!covers(caller.scope, { product, env, tag })) {
+    throw new ProblemError('forbidden', 'The API key does not cover this part of the hierarchy.');
   }
 }
 
 /**
- * Rejects with `forbidden` if nothing of the product lies in the caller's scope; with `all environments`, if not all of it does.
+ * Rejects with `forbidden` if nothing of the product, or of its tag if one is meant, lies in the caller's scope; with
+ * `all environments`, if not all of it does.
  */
 export function requireProduct(
   { caller }: FastifyRequest,
-  product: string,
+  { product, tag }: { readonly product: string; readonly tag?: string },
   extent?: 'all environments',
 ): void {
   const { scope } = caller;
-  if (!covers(scope, { product, env: scope.env ?? '' })) {
-    throw new ProblemError('forbidden', 'The API key does not cover this product.');
+  if (!covers(scope, { product, env: scope.env ?? '', tag })) {
+    throw new ProblemError('forbidden', 'The API key does not cover this product and tag.');
   }
   if (extent !== undefined && scope.env !== undefined) {
     throw new ProblemError('forbidden', 'The API key does not cover all environments.');

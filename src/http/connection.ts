@@ -53,7 +53,9 @@ export function answerExpectation(_request: IncomingMessage, response: ServerRes
 
 /** A tunnel is no request that a route could answer. */
 function refuseTunnel(_request: IncomingMessage, socket: Duplex): void {
-  socket.end(rawProblem('method_not_allowed', 'This is no proxy.'));
+  // Node has let go of the socket: an error that nobody listens to would end the process.
+  socket.on('error', () => socket.destroy());
+  socket.end(rawProblem('method_not_allowed', 'This is no proxy.', { allow: '' }));
 }
 
 export function listenBelowRoutes(server: Server): void {

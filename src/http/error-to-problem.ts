@@ -40,6 +40,12 @@ const refusals: RefusalTranslation = {
     new ProblemError('session_not_found', 'There is no such session, or it has ended.'),
   user_not_found: () =>
     new ProblemError('user_not_found', 'There is no such user, or it was erased or forgotten.'),
+  api_key_not_found: () =>
+    new ProblemError('api_key_not_found', 'There is no such key, or yours does not reach as far.'),
+  api_key_too_wide: () =>
+    new ProblemError('forbidden', 'A key cannot make one that may do more than itself.'),
+  api_key_expired_already: () => faultAt('/expiresAt', 'must lie in the future'),
+  api_key_limit_reached: () => new ProblemError('api_key_limit_reached', 'Revoke one first.'),
   precondition_failed: () =>
     new ProblemError('precondition_failed', 'Read it again, and change what is there now.'),
   idempotency_key_reused: () =>

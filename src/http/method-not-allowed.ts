@@ -4,6 +4,8 @@ import { METHODS } from 'node:http';
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { ProblemError } from './problem.ts';
 
+const notFound = () => new ProblemError('not_found', 'There is nothing at this address.');
+
 const rejectMethod = (allowed: string) => async (): Promise<void> => {
   throw new ProblemError('method_not_allowed', `Use ${allowed}.`, { headers: { allow: allowed } });
 };
@@ -16,9 +18,12 @@ export function refuseUnknownAddresses(app: FastifyInstance): void {
   }
   app.addHook('onRequest', async ({ is404 }) => {
     // Here and not in the handler: a body that cannot be read would otherwise be answered first.
-    if (is404) throw new ProblemError('not_found', 'There is nothing at this address.');
+    if (is404) throw notFound();
   });
-  app.setNotFoundHandler(() => undefined);
+  // Reached by a route that finds nothing behind its address.
+  app.setNotFoundHandler(() => {
+    throw notFound();
+  });
 }
 
 /**

@@ -1,5 +1,7 @@
 // Owns load shedding: beyond what can be answered in time, a request is refused at once instead of slowing down all others.
 
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import underPressure from '@fastify/under-pressure';
 import type { FastifyInstance } from 'fastify';
 import { ProblemError } from './problem.ts';
@@ -17,14 +19,27 @@ export async function shedLoad(app: FastifyInstance, maxLoopDelayMs: number): Pr
       throw overloaded();
     },
   });
+  /** Requests under way by their connection. A response that waits behind others on a connection that dies never says `close`. */
+  const underWay = new WeakMap<Socket, Set<ServerResponse>>();
   let inFlight = 0;
-  app.addHook('onRequest', (_request, reply, done) => {
+
+  function leave(socket: Socket, response: ServerResponse): void {
+    if (underWay.get(socket)?.delete(response)) inFlight--;
+  }
+  function leaveAll(socket: Socket): void {
+    inFlight -= underWay.get(socket)?.size ?? 0;
+    underWay.delete(socket);
+  }
+
+  app.addHook('onRequest', ({ raw: { socket } }, { raw: response }, done) => {
     if (inFlight >= MAX_IN_FLIGHT) return done(overloaded());
+    if (!underWay.has(socket)) {
+      underWay.set(socket, new Set());
+      socket.once('close', () => leaveAll(socket));
+    }
+    underWay.get(socket)?.add(response);
     inFlight++;
-    // `close` comes for every response, also for one whose client has gone.
-    reply.raw.once('close', () => {
-      inFlight--;
-    });
+    response.once('close', () => leave(socket, response));
     return done();
   });
 }

@@ -18,6 +18,7 @@ const kinds = {
   not_found: { status: 404, title: 'No such route' },
   session_not_found: { status: 404, title: 'No such session' },
   user_not_found: { status: 404, title: 'No such user' },
+  api_key_not_found: { status: 404, title: 'No such API key' },
   session_type_not_found: { status: 404, title: 'No such session type' },
   method_not_allowed: { status: 405, title: 'The route does not know this method' },
   not_acceptable: { status: 406, title: 'The answer is JSON' },
@@ -28,12 +29,14 @@ const kinds = {
     status: 409,
     title: 'The product has as many session types as allowed',
   },
+  api_key_limit_reached: { status: 409, title: 'There are as many API keys as allowed' },
   precondition_failed: { status: 412, title: 'It is not as the request demands' },
   content_too_large: { status: 413, title: 'The body is too large' },
   uri_too_long: { status: 414, title: 'The address is too long' },
   unsupported_media_type: { status: 415, title: 'The body is not plain application/json' },
   expectation_failed: { status: 417, title: 'The expectation cannot be met' },
   idempotency_key_reused: { status: 422, title: 'The idempotency key came with another body' },
+  rate_limited: { status: 429, title: 'Too many requests in this minute' },
   headers_too_large: { status: 431, title: 'The headers are too large' },
   internal: { status: 500, title: 'An unexpected error' },
   overloaded: { status: 503, title: 'More requests than can be answered', retryable: true },
@@ -111,13 +114,18 @@ export function sendProblem(
 }
 
 /** A whole HTTP/1.1 answer for a connection whose request never became one; closes it. */
-export function rawProblem(code: ProblemCode, detail: string): string {
+export function rawProblem(
+  code: ProblemCode,
+  detail: string,
+  more: Readonly<Record<string, string>> = {},
+): string {
   const { status } = PROBLEM_KINDS[code];
   const body = problemDocument(code, detail, undefined);
   const headers = {
     ...problemHeaders(code),
     'content-length': String(Buffer.byteLength(body)),
     connection: 'close',
+    ...more,
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`;

@@ -7,10 +7,8 @@ import { Compile } from 'typebox/compile';
 import { Settings } from 'typebox/system';
 import { LABEL_PATTERN, USER_ID_PATTERN } from '../sessions/session.ts';
 import { type FieldFault, ProblemError } from './problem.ts';
-import { parseStrictJson } from './strict-json.ts';
+import { MAX_FAULTS, parseStrictJson } from './strict-json.ts';
 
-/** More than anyone mends in one go. */
-const MAX_FAULTS = 32;
 // TypeBox stops after 8 by itself, and counts an object with unknown members once more than these.
 Settings.Set({ maxErrors: 2 * MAX_FAULTS });
 /** A member's name is the sender's own text: a very long one is not sent back. */
@@ -89,7 +87,7 @@ function readQuery(query: Record<string, unknown>, schema: unknown): Record<stri
 const nameable = ({ pointer, detail }: FieldFault): FieldFault => ({
   pointer:
     pointer.length > MAX_POINTER_LENGTH
-      ? pointer.slice(0, pointer.lastIndexOf('/')).slice(0, MAX_POINTER_LENGTH)
+      ? pointer.slice(0, pointer.lastIndexOf('/')).slice(0, MAX_POINTER_LENGTH).toWellFormed()
       : pointer,
   detail,
 });

@@ -367,6 +367,7 @@ export const guardedProblems = [
   'unauthenticated',
   'forbidden',
   'not_acceptable',
+  'rate_limited',
   'overloaded',
   'store_unavailable',
   'internal',

@@ -8,6 +8,8 @@ export type ParsedJson =
 
 /** Far beyond what any schema allows; only protects what walks the value later. */
 const MAX_DEPTH = 64;
+/** Faults that are told of one request: more than anyone mends in one go. */
+export const MAX_FAULTS = 32;
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|-?\d[\d.eE+-]*|true|false|null/g;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -44,7 +46,10 @@ const decodeString = (token: string): string =>
 function findFaults(text: string): FieldFault[] | undefined {
   const faults: FieldFault[] = [];
   const levels: Level[] = [];
-  const fault = (detail: string) => faults.push({ pointer: pointerTo(levels), detail });
+  // A pointer is as long as the names on its way: no more are made than are told.
+  const fault = (detail: string) => {
+    if (faults.length < MAX_FAULTS) faults.push({ pointer: pointerTo(levels), detail });
+  };
 
   const readString = (token: string, level: Level | undefined): void => {
     const decoded = decodeString(token);

@@ -14,6 +14,10 @@ export type RefusalCause =
   | { readonly code: 'invalid_cursor' }
   | { readonly code: 'session_not_found' }
   | { readonly code: 'user_not_found' }
+  | { readonly code: 'api_key_not_found' }
+  | { readonly code: 'api_key_too_wide' }
+  | { readonly code: 'api_key_expired_already' }
+  | { readonly code: 'api_key_limit_reached' }
   | { readonly code: 'idempotency_key_reused' }
   | { readonly code: 'idempotency_key_expired' }
   | { readonly code: 'session_limit_reached' }

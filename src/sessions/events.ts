@@ -16,6 +16,9 @@ export type SessionEventName =
   | 'session_claims_dropped'
   | 'session_type_changed'
   | 'session_type_removed'
+  | 'api_key_created'
+  | 'api_key_rotated'
+  | 'api_key_revoked'
   | 'signing_key_added';
 
 /** Carries names only: never a token, a user id or details. */
@@ -25,6 +28,7 @@ export interface SessionEvent extends Partial<Place> {
   readonly sessionId?: string;
   readonly count?: number;
   readonly kid?: string;
+  readonly keyId?: string;
 }
 
 export type EmitEvent = (event: SessionEvent) => void;

@@ -4,13 +4,13 @@ import type { Clock, RandomBytes } from './ambient.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { type CheckInput, type CheckReport, checkType } from './check-type.ts';
 import { withDeadline } from './deadline.ts';
+import type { DocumentStore } from './document-store.ts';
 import { Outage, Refusal } from './errors.ts';
 import type { EmitEvent } from './events.ts';
 import type { LifetimePolicy } from './rotation.ts';
 import type { SessionStore } from './session-store.ts';
 import { policyOf, type SessionType, type TypePolicy, typeFaults } from './session-type.ts';
-import { createTypeCache } from './type-cache.ts';
-import type { TypeStore } from './type-store.ts';
+import { createTextCache } from './text-cache.ts';
 
 export interface StoredType {
   /** Random, new at every change. */
@@ -32,7 +32,7 @@ export interface TypePut extends StoredType {
 }
 
 export interface SessionTypesDeps {
-  readonly store: TypeStore;
+  readonly store: DocumentStore;
   readonly sessions: Pick<SessionStore, 'listTag'>;
   readonly defaults: LifetimePolicy;
   /** Whether sessions start only under tags that have a type. */
@@ -87,7 +87,7 @@ async function untilUncontested<T>(
   attempt: (text: string | undefined) => Promise<T | undefined>,
 ): Promise<T> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const done = await attempt(await deps.store.readType(product, tag));
+    const done = await attempt(await deps.store.readDocument(product, tag));
     if (done !== undefined) return done;
   }
   throw new Outage('session type: it changed under every attempt');
@@ -108,7 +108,7 @@ function putType(
     const stored = same
       ? found
       : { version: deps.randomBytes(VERSION_BYTES).toString('base64url'), type };
-    const outcome = await deps.store.replaceType(
+    const outcome = await deps.store.replaceDocument(
       product,
       tag,
       text,
@@ -128,7 +128,7 @@ function removeType(
 ): Promise<'removed' | 'gone'> {
   return untilUncontested(deps, product, tag, async (text) => {
     requirePrecondition(precondition, text === undefined ? undefined : decode(text));
-    const removed = await deps.store.removeType(product, tag, text ?? '');
+    const removed = await deps.store.removeDocument(product, tag, text ?? '');
     if (!removed) return undefined;
     return text === undefined ? 'gone' : 'removed';
   });
@@ -149,8 +149,8 @@ export function createSessionTypes(deps: SessionTypesDeps) {
   const { store, defaults } = deps;
   const inTime = <T>(name: string, work: Promise<T>) =>
     withDeadline(work, OPERATION_DEADLINE_MS, name);
-  const cache = createTypeCache<TypePolicy>({
-    read: (product, tag) => inTime('read type', store.readType(product, tag)),
+  const cache = createTextCache<TypePolicy>({
+    read: (product, tag) => inTime('read type', store.readDocument(product, tag)),
     make: (text) => policyInForce(text, defaults),
     clock: deps.clock,
   });
@@ -171,13 +171,13 @@ export function createSessionTypes(deps: SessionTypesDeps) {
     put,
     /** Rejects with Refusal `session_type_not_found`. */
     async get(product: string, tag: string): Promise<StoredType> {
-      const text = await inTime('read type', store.readType(product, tag));
+      const text = await inTime('read type', store.readDocument(product, tag));
       if (text === undefined) throw new Refusal({ code: 'session_type_not_found' });
       return decode(text);
     },
     /** In order of their tags. */
     async list(product: string): Promise<readonly (StoredType & { readonly tag: string })[]> {
-      const found = await inTime('list types', store.listTypes(product));
+      const found = await inTime('list types', store.listDocuments(product));
       const tags = [...found.keys()].sort();
       return tags.map((tag) => ({ tag, ...decode(found.get(tag) as string) }));
     },

@@ -1,7 +1,7 @@
 // Owns the proof of who may do what: keys, permissions and scope, on every route there is.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { PERMISSIONS, type Permission } from '../../src/http/caller.ts';
+import { PERMISSIONS, type Permission } from '../../src/callers/caller.ts';
 import { routesOf } from '../support/routes.ts';
 import { createTestApp, METRICS_KEY, ROOT_KEY, type TestApp } from '../support/test-app.ts';
 import { addressOf, call, expectProblem, type Method, START } from './api.ts';
@@ -55,15 +55,20 @@ describe('every route', () => {
         'HEAD /session-types/:product/:tag',
         'POST /session-types/:product/:tag/check',
         'PUT /session-types/:product/:tag',
+        'DELETE /api-keys/:id',
         'DELETE /sessions/:product/:env/:tag/:sessionId',
         'DELETE /users/:product/:env/:userId',
         'DELETE /users/:product/:env/:userId/sessions',
+        'GET /api-keys',
+        'GET /api-keys/:id',
         'GET /metrics',
         'GET /sessions/:product/:env/:tag',
         'GET /sessions/:product/:env/:tag/:sessionId',
         'GET /stats/:product/:env',
         'GET /users/:product/:env',
         'GET /users/:product/:env/:userId',
+        'HEAD /api-keys',
+        'HEAD /api-keys/:id',
         'HEAD /metrics',
         'HEAD /sessions/:product/:env/:tag',
         'HEAD /sessions/:product/:env/:tag/:sessionId',
@@ -71,6 +76,8 @@ describe('every route', () => {
         'HEAD /users/:product/:env',
         'HEAD /users/:product/:env/:userId',
         'PATCH /sessions/:product/:env/:tag/:sessionId',
+        'POST /api-keys',
+        'POST /api-keys/:id/rotate',
         'POST /sessions',
         'POST /sessions/refresh',
         'POST /sessions/revoke',

@@ -1,7 +1,7 @@
 // Owns the proof that a key of one product and environment can neither touch nor see anything of another.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { PERMISSIONS } from '../../src/http/caller.ts';
+import { PERMISSIONS } from '../../src/callers/caller.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
 import {
   type Answer,

@@ -297,7 +297,7 @@ it('a type that cannot be read is an outage of start and refresh, and none of ve
   await withType({});
   const pair = await start(running.app);
   pass();
-  running.typeStore.readType = () => Promise.reject(new Outage('read type: test'));
+  running.typeStore.readDocument = () => Promise.reject(new Outage('read type: test'));
   expectProblem(await post(running.app, '/sessions', START), 'store_unavailable');
   expectProblem(await refresh(running.app, pair.refreshToken), 'store_unavailable');
   expect(await verify(running.app, pair.token)).toMatchObject({ valid: true });
@@ -315,7 +315,7 @@ it.each([
   async (_what, stored) => {
     const { app, typeStore } = await withType({});
     pass();
-    typeStore.readType = async () => JSON.stringify(stored);
+    typeStore.readDocument = async () => JSON.stringify(stored);
     expectProblem(await post(app, '/sessions', START), 'store_unavailable');
   },
 );

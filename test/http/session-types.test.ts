@@ -2,7 +2,7 @@
 
 import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Caller, PERMISSIONS } from '../../src/http/caller.ts';
+import { type Caller, PERMISSIONS } from '../../src/callers/caller.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
 import { call, expectProblem, faultyFields, START, start } from './api.ts';
 

@@ -1,7 +1,7 @@
 // Owns the authorization matrix: every form of credential × permission × scope × endpoint × object, judged by an independent policy.
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Caller, PERMISSIONS, type Permission } from '../../src/http/caller.ts';
+import { type Caller, PERMISSIONS, type Permission } from '../../src/callers/caller.ts';
 import { type Answer, call, type Method, type Pair, START, start } from '../http/api.ts';
 import { createWatchedApp, type WatchedApp } from '../http/watched-app.ts';
 import { routesOf } from '../support/routes.ts';
@@ -22,6 +22,8 @@ const SCOPES: readonly Caller['scope'][] = [
   { product: 'My-App' },
   { ...PLACE, env: 'dev' },
   { ...PLACE, env: 'prd2' },
+  { ...PLACE, tags: [START.tag] },
+  { ...PLACE, tags: ['other', 'user-sessio', 'User-Session'] },
 ];
 
 /** Headers and query with which a key is presented. */
@@ -122,10 +124,10 @@ const ENDPOINTS: readonly Endpoint[] = [
     route: SESSION,
     body: () => ({ data: { details: { changed: true } } }),
   },
-  { does: 'list', permission: 'read', method: 'GET', route: '/users/:product/:env' },
+  { does: 'list users', permission: 'read', method: 'GET', route: '/users/:product/:env' },
   { does: 'read user', permission: 'read', method: 'GET', route: USER },
   { does: 'erase', permission: 'revoke', method: 'DELETE', route: USER },
-  { does: 'list', permission: 'read', method: 'GET', route: '/stats/:product/:env' },
+  { does: 'list users', permission: 'read', method: 'GET', route: '/stats/:product/:env' },
   // In this order: those that may change a type put one, which is there until they remove it.
   { does: 'put type', permission: 'admin', method: 'PUT', route: TYPE, body: () => ({}) },
   { does: 'read type', permission: 'admin', method: 'GET', route: TYPE },
@@ -138,11 +140,28 @@ const ENDPOINTS: readonly Endpoint[] = [
     body: () => ({ type: {}, env: PLACE.env, sample: 1 }),
   },
   { does: 'delete type', permission: 'admin', method: 'DELETE', route: TYPE },
+  {
+    does: 'make key',
+    permission: 'admin',
+    method: 'POST',
+    route: '/api-keys',
+    body: () => ({ name: 'x', permissions: ['admin'], product: 'another' }),
+  },
+  { does: 'list keys', permission: 'admin', method: 'GET', route: '/api-keys' },
+  { does: 'read key', permission: 'admin', method: 'GET', route: '/api-keys/:id' },
+  { does: 'delete key', permission: 'admin', method: 'DELETE', route: '/api-keys/:id' },
+  {
+    does: 'rotate key',
+    permission: 'admin',
+    method: 'POST',
+    route: '/api-keys/:id/rotate',
+    body: () => ({ overlapSeconds: 0 }),
+  },
   { does: 'metrics', permission: 'metrics', method: 'GET', route: '/metrics' },
 ];
 
 const keyOf = (permissions: readonly Permission[], scope: Caller['scope']): string =>
-  `key-${permissions.length === 1 ? permissions[0] : permissions.length}-${scope.product ?? 'any'}-${scope.env ?? 'any'}-key`;
+  `key-${permissions.length === 1 ? permissions[0] : permissions.length}-${scope.product ?? 'any'}-${scope.env ?? 'any'}-${scope.tags?.length ?? 'any'}-key`;
 
 const callers = PERMISSION_SETS.flatMap((permissions) =>
   SCOPES.map((scope) => ({
@@ -173,6 +192,7 @@ const ask = (endpoint: Endpoint, subject: Subject, { headers, query }: Presented
     .replace(':env', PLACE.env)
     .replace(':tag', START.tag)
     .replace(':sessionId', subject.sessionId)
+    .replace(':id', subject.sessionId)
     .replace(':userId', endpoint.does === 'erase' ? subject.erasable : subject.userId);
   const url = query === undefined ? address : `${address}?${query}`;
   return call(service.app, endpoint.method, url, {

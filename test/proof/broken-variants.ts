@@ -140,8 +140,8 @@ export const variants: readonly Variant[] = [
         put: '',
       },
     ],
-    proof: { scenario: 'replies swallowed' },
-    says: 'I12',
+    proof: { test: 'test/faults/lost-reply.test.ts' },
+    says: 'failed',
   },
   {
     name: 'indexes are never trimmed',

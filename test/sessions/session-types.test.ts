@@ -3,19 +3,19 @@
 import { describe, expect, it } from 'vitest';
 import { systemRandom } from '../../src/sessions/ambient.ts';
 import { compileDetailsCheck, schemaFaults } from '../../src/sessions/details-check.ts';
+import type { DocumentStore } from '../../src/sessions/document-store.ts';
 import { Outage } from '../../src/sessions/errors.ts';
 import type { Session } from '../../src/sessions/session.ts';
 import { createSessionTypes } from '../../src/sessions/session-types.ts';
-import type { TypeStore } from '../../src/sessions/type-store.ts';
-import { createMemoryTypes } from '../../src/stores/memory-types.ts';
+import { createMemoryDocuments } from '../../src/stores/memory-documents.ts';
 import { sampleSession } from '../support/sessions.ts';
 import { createManualClock, DEFAULT_POLICY } from '../support/test-app.ts';
 
 type ListTag = Parameters<typeof createSessionTypes>[0]['sessions']['listTag'];
 
-function open(over: Partial<TypeStore> = {}, listTag?: ListTag) {
+function open(over: Partial<DocumentStore> = {}, listTag?: ListTag) {
   const clock = createManualClock();
-  const store = { ...createMemoryTypes(), ...over };
+  const store = { ...createMemoryDocuments(256), ...over };
   const types = createSessionTypes({
     store,
     sessions: { listTag: listTag ?? (async () => ({ sessions: [] })) },
@@ -30,12 +30,12 @@ function open(over: Partial<TypeStore> = {}, listTag?: ListTag) {
 
 describe('a change of a type', () => {
   it('that is overtaken is made on what came instead', async () => {
-    const memory = createMemoryTypes();
+    const memory = createMemoryDocuments(256);
     let overtaken = false;
     const { types } = open({
       ...memory,
-      replaceType: (product, tag, current, next) => {
-        if (overtaken) return memory.replaceType(product, tag, current, next);
+      replaceDocument: (product, tag, current, next) => {
+        if (overtaken) return memory.replaceDocument(product, tag, current, next);
         overtaken = true;
         return Promise.resolve('stale');
       },
@@ -45,9 +45,9 @@ describe('a change of a type', () => {
 
   it('that loses every race is an outage after a bounded number of rounds', async () => {
     const { types } = open({
-      readType: async () => JSON.stringify({ format: 1, version: 'x', type: {} }),
-      replaceType: async () => 'stale',
-      removeType: async () => false,
+      readDocument: async () => JSON.stringify({ format: 1, version: 'x', type: {} }),
+      replaceDocument: async () => 'stale',
+      removeDocument: async () => false,
     });
     await expect(types.put('p', 't', { name: 'a' }, {})).rejects.toThrow(Outage);
     await expect(types.remove('p', 't', {})).rejects.toThrow(Outage);

@@ -114,6 +114,7 @@ export function describeUsers(opened: () => StoreUnderTest): void {
           await take(randomStep(model, await store.now()), model);
           if (step % 10 === 9) await compare(model);
         }
+        expect((await opened().drift?.()) ?? 0).toBe(0);
       }
 
       async function take(step: Step, model: Model): Promise<void> {
@@ -189,7 +190,10 @@ export function describeUsers(opened: () => StoreUnderTest): void {
         expect(evicted).toHaveLength(onLimit === 'reject' ? 0 : 45);
         expect(new Set(evicted).size).toBe(evicted.length);
         const alive = new Set(sessions.map(({ sessionId }) => sessionId));
-        for (const id of evicted) expect(alive).not.toContain(id);
+        for (const sessionId of evicted) {
+          expect(alive).not.toContain(sessionId);
+          expect((await store.read({ ...first, sessionId })).session).toBeUndefined();
+        }
         expect((await store.read(elsewhere)).session).toBeDefined();
       },
     );

@@ -50,6 +50,10 @@ export async function openStoreUnderTest(
     store,
     other,
     advance: (ms) => clock.advance(ms),
+    async drift() {
+      const { sessions: _all, parts: _parts, ...off } = await store.drift();
+      return Object.values(off).reduce((sum, each) => sum + each, 0);
+    },
     countKeys: () => countKeys(ports),
     async close() {
       await Promise.all([store.close(), other.close()]);

@@ -4,12 +4,19 @@ import { randomUUID } from 'node:crypto';
 import { Writable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../../src/app.ts';
-import { authenticateConfigured, type Caller, PERMISSIONS } from '../../src/http/caller.ts';
+import { createApiKeys } from '../../src/callers/api-keys.ts';
+import {
+  authenticateConfigured,
+  authenticateStored,
+  firstOf,
+} from '../../src/callers/authenticate.ts';
+import { type Caller, PERMISSIONS } from '../../src/callers/caller.ts';
 import { createLogger } from '../../src/http/logger.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import type { Lifecycle } from '../../src/http/routes/probes.ts';
 import { type Clock, systemPause, systemRandom } from '../../src/sessions/ambient.ts';
 import { detailsFaults } from '../../src/sessions/details-rules.ts';
+import type { DocumentStore } from '../../src/sessions/document-store.ts';
 import type { SessionEvent } from '../../src/sessions/events.ts';
 import type { LifetimePolicy } from '../../src/sessions/rotation.ts';
 import { createSealer } from '../../src/sessions/sealing.ts';
@@ -19,9 +26,9 @@ import { createSessionTypes, type SessionTypes } from '../../src/sessions/sessio
 import { createSigningKeys, type SigningKeys } from '../../src/sessions/signing-keys.ts';
 import type { SigningAlgorithm } from '../../src/sessions/signing-ring.ts';
 import { createStoreClock } from '../../src/sessions/store-clock.ts';
-import type { TypeStore } from '../../src/sessions/type-store.ts';
+import { MAX_API_KEYS, MAX_TYPES } from '../../src/stores/limits.ts';
+import { createMemoryDocuments } from '../../src/stores/memory-documents.ts';
 import { createMemoryStore } from '../../src/stores/memory-store.ts';
-import { createMemoryTypes } from '../../src/stores/memory-types.ts';
 import { RETENTION_MS } from './sessions.ts';
 
 export const ROOT_KEY = 'root-key';
@@ -56,7 +63,7 @@ export interface TestAppOptions {
   /** Shared by several apps to make them instances of one service. */
   readonly store?: SessionStore;
   /** Shared like `store`. */
-  readonly typeStore?: TypeStore;
+  readonly typeStore?: DocumentStore;
   readonly requireTypes?: boolean;
   readonly policy?: Partial<LifetimePolicy>;
   readonly secrets?: readonly string[];
@@ -65,6 +72,12 @@ export interface TestAppOptions {
   readonly maxSessionsPerUser?: number;
   readonly detailsMaxBytes?: number;
   readonly docs?: boolean;
+  /** Shared by instances, as the store is. */
+  readonly keyStore?: DocumentStore;
+  /** A Redis connection for counting. */
+  readonly counting?: unknown;
+  readonly failuresPerMinute?: number;
+  readonly trustProxy?: readonly string[];
   /** Callers besides root and metrics. */
   readonly callers?: readonly { readonly key: string; readonly caller: Caller }[];
 }
@@ -75,7 +88,7 @@ export interface TestApp {
   readonly store: SessionStore;
   readonly sessions: SessionService;
   readonly types: SessionTypes;
-  readonly typeStore: TypeStore;
+  readonly typeStore: DocumentStore;
   readonly keys: SigningKeys;
   readonly events: SessionEvent[];
   readonly lifecycle: Lifecycle;
@@ -113,7 +126,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     emit,
   });
   await keys.synchronize();
-  const typeStore = options.typeStore ?? createMemoryTypes();
+  const typeStore = options.typeStore ?? createMemoryDocuments(MAX_TYPES);
   const types = createSessionTypes({
     store: typeStore,
     sessions: store,
@@ -137,17 +150,33 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     judgeDetails: (details) => detailsFaults(details, options.detailsMaxBytes ?? 8192),
     pause: systemPause,
   });
+  const keyStore = options.keyStore ?? createMemoryDocuments(MAX_API_KEYS);
+  const authenticate = authenticateStored({ store: keyStore, storeClock, clock });
   const lifecycle: Lifecycle = { draining: false };
   const app = await buildApp({
     sessions,
     types,
     keys,
     store,
-    authenticate: authenticateConfigured([
-      { key: ROOT_KEY, caller: { id: 'root', permissions: new Set(PERMISSIONS), scope: {} } },
-      { key: METRICS_KEY, caller: { id: 'metrics', permissions: new Set(['metrics']), scope: {} } },
-      ...(options.callers ?? []),
-    ]),
+    authenticate: firstOf(
+      authenticateConfigured([
+        { key: ROOT_KEY, caller: { id: 'root', permissions: new Set(PERMISSIONS), scope: {} } },
+        {
+          key: METRICS_KEY,
+          caller: { id: 'metrics', permissions: new Set(['metrics']), scope: {} },
+        },
+        ...(options.callers ?? []),
+      ]),
+      authenticate,
+    ),
+    apiKeys: createApiKeys({
+      store: keyStore,
+      storeClock,
+      randomBytes: systemRandom,
+      emit,
+      forget: authenticate.forget,
+    }),
+    rateLimits: { redis: options.counting, failuresPerMinute: options.failuresPerMinute ?? 0 },
     metrics,
     lifecycle,
     logger: createLogger('trace', destination),
@@ -155,7 +184,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     detailsMaxBytes: options.detailsMaxBytes ?? 8192,
     // The tests of a file share one loop with the runner, which may stand still for long.
     maxLoopDelayMs: 60_000,
-    trustProxy: [],
+    trustProxy: options.trustProxy ?? [],
     docs: options.docs ?? false,
   });
   return {

@@ -3,12 +3,18 @@
 import { readFile } from 'node:fs/promises';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
+import { ProblemError } from '../problem.ts';
 
 const ERRORS_PAGE = new URL('../../../docs/errors.md', import.meta.url);
 
 /** `described`: the instance on which @fastify/swagger was registered. */
 export function docsRoutes(described: FastifyInstance): FastifyPluginAsync {
   return async (app) => {
+    // What the reader of static files refuses (a path that leads out, a NUL) is simply not there.
+    app.setErrorHandler((error, request) => {
+      if (!request.url.startsWith('/docs/static/')) throw error;
+      throw new ProblemError('not_found', 'There is nothing at this address.');
+    });
     const errors = await readFile(ERRORS_PAGE, 'utf8');
     await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { deepLinking: true } });
     app.get('/openapi.json', { schema: { hide: true } }, async () => described.swagger());

@@ -58,7 +58,7 @@ export function sessionTypeRoutes({
       handler: async (request, reply) => {
         const { product, tag } = request.params;
         // A type holds in all environments: a key of one environment reads it and may not change it.
-        requireProduct(request, product, 'all environments');
+        requireProduct(request, { product, tag }, 'all environments');
         const condition = preconditionOf(request.headers);
         const { type, version, outcome } = await types.put(product, tag, request.body, condition);
         reply.code(outcome === 'created' ? 201 : 200);
@@ -82,7 +82,7 @@ export function sessionTypeRoutes({
       },
       handler: async (request, reply) => {
         const { product, tag } = request.params;
-        requireProduct(request, product);
+        requireProduct(request, { product, tag });
         const { type, version } = await types.get(product, tag);
         reply.header('etag', etagOf(version));
         return type;
@@ -106,7 +106,7 @@ export function sessionTypeRoutes({
       handler: async (request, reply) => {
         const { product, tag } = request.params;
         // A type holds in all environments: a key of one environment reads it and may not change it.
-        requireProduct(request, product, 'all environments');
+        requireProduct(request, { product, tag }, 'all environments');
         await types.remove(product, tag, preconditionOf(request.headers));
         return reply.code(204).send(null);
       },
@@ -126,7 +126,7 @@ export function sessionTypeRoutes({
       },
       handler: async (request) => {
         const { product } = request.params;
-        requireProduct(request, product);
+        requireProduct(request, { product });
         const found = await types.list(product);
         return {
           types: found.map(({ tag, version, type }) => ({ tag, etag: etagOf(version), type })),
@@ -151,7 +151,7 @@ export function sessionTypeRoutes({
       handler: async (request) => {
         const { product, tag } = request.params;
         const { type, env, sample = DEFAULT_SAMPLE } = request.body;
-        requireScope(request, { product, env });
+        requireScope(request, { product, env, tag });
         const { faults, ...counts } = await types.check({ product, env, tag, type, sample });
         return { ...counts, faults: [...faults] };
       },

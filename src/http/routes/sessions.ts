@@ -79,7 +79,7 @@ export function sessionRoutes({
       },
       handler: async (request, reply) => {
         const { product, env, tag, data, client } = request.body;
-        requireScope(request, { product, env });
+        requireScope(request, { product, env, tag });
         const start = {
           product,
           env,

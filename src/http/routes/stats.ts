@@ -32,7 +32,7 @@ export function statsRoutes({
         },
       },
       handler: async (request) => {
-        requireScope(request, request.params);
+        requireScope(request, { ...request.params, tag: request.query.tag });
         const activity = await sessions.activity({ ...request.params, ...request.query });
         const { activeUsers, inactiveUsers, expiredUsers, totalSessions } = activity;
         const totalUsers = activeUsers + inactiveUsers + expiredUsers;

@@ -51,7 +51,7 @@ export function userRoutes({
         },
       },
       handler: async (request) => {
-        requireScope(request, request.params);
+        requireScope(request, { ...request.params, tag: request.query.tag });
         const { limit = DEFAULT_PAGE, ...query } = request.query;
         const listed = await sessions.listUsers({ ...request.params, ...query, limit });
         return page({ users: listed.users.map(userSummary) }, listed.nextCursor);
@@ -73,7 +73,7 @@ export function userRoutes({
         },
       },
       handler: async (request) => {
-        requireScope(request, request.params);
+        requireScope(request, { ...request.params, tag: request.query.tag });
         const { limit = DEFAULT_PAGE, ...query } = request.query;
         const view = await sessions.readUser({ ...request.params, ...query, limit });
         const user = {
@@ -121,7 +121,7 @@ export function userRoutes({
         },
       },
       handler: async (request) => {
-        requireScope(request, request.params);
+        requireScope(request, { ...request.params, tag: request.query.tag });
         const revoked = await sessions.revokeUser({ ...request.params, ...request.query });
         return { revoked };
       },

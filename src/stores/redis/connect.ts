@@ -47,14 +47,17 @@ const common = {
   disableClientInfo: true,
 };
 
+type Settings = typeof common & { readonly commandTimeout?: number };
+const IMPATIENCE_MS = 100;
+
 const credentials = ({ username, password, tls }: RedisCredentials) => ({
   ...(username === undefined ? {} : { username }),
   ...(password === undefined ? {} : { password }),
   ...(tls ? { tls: {} } : {}),
 });
 
-const clusterOptions = (target: RedisCredentials) => ({
-  redisOptions: { ...common, ...credentials(target) },
+const clusterOptions = (target: RedisCredentials, settings: Settings) => ({
+  redisOptions: { ...settings, ...credentials(target) },
   enableOfflineQueue: false,
   scaleReads: 'master' as const,
   clusterRetryStrategy: retryDelayMs,
@@ -78,19 +81,29 @@ export function errorCode({ name, message, code }: Error & { code?: string }): s
  * Opens a connection to the target; it connects in the background and for ever again. `onTrouble` gets the code of each
  * connection error, never its text.
  */
-export function connectRedis(target: RedisTarget, onTrouble: (code: string) => void): RedisClient {
-  const client = open(target);
+export function connectRedis(
+  target: RedisTarget,
+  onTrouble: (code: string) => void,
+  settings: Settings = common,
+): RedisClient {
+  const client = open(target, settings);
   client.on('error', (error: Error) => onTrouble(errorCode(error)));
   return client;
 }
 
-function open(target: RedisTarget): RedisClient {
+/** A connection for what must not wait: its commands fail after a tenth of a second. */
+export const connectImpatiently = (
+  target: RedisTarget,
+  onTrouble: (code: string) => void,
+): RedisClient => connectRedis(target, onTrouble, { ...common, commandTimeout: IMPATIENCE_MS });
+
+function open(target: RedisTarget, settings: Settings): RedisClient {
   switch (target.mode) {
     case 'single':
-      return new Redis(target.url, { ...common, enableAutoPipelining: true });
+      return new Redis(target.url, { ...settings, enableAutoPipelining: true });
     case 'sentinel':
       return new Redis({
-        ...common,
+        ...settings,
         ...credentials(target),
         enableAutoPipelining: true,
         sentinels: target.sentinels.map(({ host, port }) => ({ host, port })),
@@ -103,6 +116,6 @@ function open(target: RedisTarget): RedisClient {
           : { sentinelPassword: target.sentinelPassword }),
       });
     case 'cluster':
-      return new Cluster([...target.nodes], clusterOptions(target));
+      return new Cluster([...target.nodes], clusterOptions(target, settings));
   }
 }

@@ -40,6 +40,12 @@ export function userKey(user: UserRef): string {
 export const fenceKeyBeside = (key: string): string =>
   `fence:${/\{.*?\}/.exec(key)?.[0] ?? `{${key}}`}`;
 
+/** Session types of a product. */
+export const typesKey = (product: string): string => `types:{${product}}`;
+
+/** A collection of the service itself, beside the ring. */
+export const ownKey = (collection: string): string => `session-mint:${collection}`;
+
 /** A claim on an idempotency key; `name` is a digest. Without hash tag: a slot of its own. */
 export const claimKey = (name: string): string => `idempotency:${name}`;
 

@@ -1,5 +1,6 @@
 // Owns the Redis store: the port's operations as scripts on the keys of one slot (single, Sentinel, Cluster; Valkey is the same).
 
+import type { DocumentStore } from '../../sessions/document-store.ts';
 import { isLive, type Locator, type Session, type UserRef } from '../../sessions/session.ts';
 import type {
   Creation,
@@ -7,13 +8,24 @@ import type {
   SessionStore,
   StoreDescription,
 } from '../../sessions/session-store.ts';
-import type { TypeStore } from '../../sessions/type-store.ts';
 import { walkBuckets } from '../bucket-walk.ts';
+import { MAX_API_KEYS, MAX_TYPES } from '../limits.ts';
 import { createRedisClaims } from './claims.ts';
 import { connectRedis, type RedisTarget } from './connect.ts';
+import { createRedisDocuments } from './documents.ts';
+import { type DriftReport, reportDrift } from './drift.ts';
 import { locateUser, readBucket } from './indexes.ts';
 import { inspectRedis, type RedisFacts } from './inspect.ts';
-import { CLOCK_KEY, fenceKeyBeside, RING_KEY, sessionKey, userKey, writeKeys } from './keys.ts';
+import {
+  CLOCK_KEY,
+  fenceKeyBeside,
+  ownKey,
+  RING_KEY,
+  sessionKey,
+  typesKey,
+  userKey,
+  writeKeys,
+} from './keys.ts';
 import { decodeRecord, encodeHead, encodeRecord, isForbidden } from './record.ts';
 import {
   createScriptRunner,
@@ -21,7 +33,6 @@ import {
   type ScriptCall,
   type ScriptRunner,
 } from './run-script.ts';
-import { createRedisTypes } from './types.ts';
 import { createRedisUsers } from './users.ts';
 
 export interface RedisStoreOptions {
@@ -38,9 +49,13 @@ export interface RedisStoreOptions {
 
 export interface RedisStore extends SessionStore {
   /** Session types, on the same connections. */
-  readonly types: TypeStore;
+  readonly types: DocumentStore;
+  /** API keys and their last uses. */
+  readonly apiKeys: DocumentStore;
   /** Reads version, eviction policy, persistence and clock of every primary; `describe` answers from the last inspection. Rejects with Outage. */
   inspect(): Promise<RedisFacts>;
+  /** Recounts all that is kept; for an operator's command, not for a request. */
+  drift(): Promise<DriftReport>;
 }
 
 /** Sessions of a revoked user removed at once; between two such groups other work gets its turn. */
@@ -124,13 +139,15 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
   };
 
   return {
-    types: createRedisTypes(runner),
+    types: createRedisDocuments(runner, typesKey, MAX_TYPES),
+    apiKeys: createRedisDocuments(runner, ownKey, MAX_API_KEYS),
     describe: () => description,
     async inspect() {
       const facts = await inspectRedis(client);
       description = { ...description, durability: facts.durability };
       return facts;
     },
+    drift: () => reportDrift(client, runner),
     async now() {
       const [seconds, microseconds] = (await run('read', [CLOCK_KEY])) as unknown[];
       return timeMs(seconds, microseconds);

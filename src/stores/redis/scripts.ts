@@ -4,9 +4,9 @@
 // a script also runs on a demoted primary, where a revoked session is still alive (ADR 4).
 
 import { MAX_SKEW_MS } from '../../sessions/session-store.ts';
+import { documentScripts } from './document-scripts.ts';
 import { NOW, TIDY } from './index-lua.ts';
 import { FORBIDDEN, HEAD_BYTES } from './record.ts';
-import { typeScripts } from './type-scripts.ts';
 import { USERS, userScripts } from './user-lua.ts';
 
 /** A start whose time is further from the store's than MAX_SKEW_MS creates nothing, so it is forbidden long enough after twice that. */
@@ -167,7 +167,7 @@ export const scripts = {
   forbid: { lua: FORBID },
   fence: { lua: FENCE },
   ...userScripts,
-  ...typeScripts,
+  ...documentScripts,
 } as const;
 
 export type ScriptName = keyof typeof scripts;

@@ -193,6 +193,32 @@ const TAGS = `#!lua flags=allow-oom
 return redis.call('ZRANGE', KEYS[1], 0, -1)
 `;
 
+/** KEYS sorted sets of one slot. ARGV a member of each. Answers their scores, '' where there is none. */
+const SCORES = `#!lua flags=allow-oom
+local scores = {}
+for i, key in ipairs(KEYS) do scores[i] = redis.call('ZSCORE', key, ARGV[i]) or '' end
+return scores
+`;
+
+/** KEYS users and records of a part. Answers 1 if the counters are not what the records add up to, or records and users differ. */
+const RECOUNT = `#!lua flags=allow-oom
+${NOW}${USERS}
+local counters = counters_of(KEYS[2])
+local fields, users, sessions, first_seen = redis.call('HGETALL', KEYS[2]), 0, 0, {0, 0, 0, 0, 0, 0, 0}
+for i = 1, #fields, 2 do
+  if fields[i] ~= '#' then
+    if not redis.call('ZSCORE', KEYS[1], string.sub(fields[i], 2)) then return 1 end
+    local first, _, started = struct.unpack('>I6I6I4', fields[i + 1])
+    local age = counters[2] - math.floor(first / DAY)
+    users, sessions = users + 1, sessions + started
+    if age >= 0 and age <= 6 then first_seen[age + 1] = first_seen[age + 1] + 1 end
+  end
+end
+if users ~= redis.call('ZCARD', KEYS[1]) or sessions ~= counters[1] then return 1 end
+for i = 1, 7 do if first_seen[i] ~= counters[i + 2] then return 1 end end
+return 0
+`;
+
 export const userScripts = {
   activity: { lua: ACTIVITY },
   user: { lua: USER },
@@ -200,4 +226,6 @@ export const userScripts = {
   userSlice: { lua: USER_SLICE },
   live: { lua: LIVE },
   tags: { lua: TAGS },
+  scores: { lua: SCORES },
+  recount: { lua: RECOUNT },
 } as const;

@@ -2,13 +2,13 @@
 
 import { expect, it } from 'vitest';
 import { Outage } from '../../src/sessions/errors.ts';
-import { createTypeCache } from '../../src/sessions/type-cache.ts';
+import { createTextCache } from '../../src/sessions/text-cache.ts';
 import { createManualClock } from '../support/test-app.ts';
 
 function open() {
   const clock = createManualClock();
   const state = { text: 'one' as string | undefined, reads: 0, made: 0, down: false };
-  const cache = createTypeCache({
+  const cache = createTextCache({
     clock,
     read: async () => {
       state.reads++;

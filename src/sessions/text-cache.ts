@@ -1,4 +1,4 @@
-// Owns the cache of what is in force under each tag: a start costs a look into a map, and a change is seen everywhere within a bound.
+// Owns the cache of what is made of documents: to use one costs a look into a map, and a change is seen everywhere within a bound.
 
 import type { Clock } from './ambient.ts';
 
@@ -15,21 +15,21 @@ interface Entry<T> {
   readonly askedAtMs: number;
 }
 
-export interface TypeCache<T> {
-  /** What is in force; waits for the store only if nothing young enough is known. Rejects with Outage then. */
-  get(product: string, tag: string): T | Promise<T>;
+export interface TextCache<T> {
+  /** What the document says; waits for the store only if nothing young enough is known. Rejects with Outage then. */
+  get(collection: string, name: string): T | Promise<T>;
   /** Forgets an entry: it was changed here. */
-  forget(product: string, tag: string): void;
+  forget(collection: string, name: string): void;
 }
 
-export interface TypeCacheDeps<T> {
-  readonly read: (product: string, tag: string) => Promise<string | undefined>;
-  /** Makes the value of a text; absent types have one too. */
+export interface TextCacheDeps<T> {
+  readonly read: (collection: string, name: string) => Promise<string | undefined>;
+  /** Makes the value of a text; an absent document has one too. */
   readonly make: (text: string | undefined) => T;
   readonly clock: Pick<Clock, 'monotonicMs'>;
 }
 
-export function createTypeCache<T>({ read, make, clock }: TypeCacheDeps<T>): TypeCache<T> {
+export function createTextCache<T>({ read, make, clock }: TextCacheDeps<T>): TextCache<T> {
   /** In the order of their last reading; what is used is read again, so the first is the longest unused. */
   const entries = new Map<string, Entry<T>>();
   const flights = new Map<string, Promise<T>>();
@@ -45,12 +45,12 @@ export function createTypeCache<T>({ read, make, clock }: TypeCacheDeps<T>): Typ
   }
 
   /** One reading of an entry at a time. */
-  function readAgain(key: string, product: string, tag: string): Promise<T> {
+  function readAgain(key: string, collection: string, name: string): Promise<T> {
     const askedAtMs = clock.monotonicMs();
-    const flight: Promise<T> = read(product, tag)
+    const flight: Promise<T> = read(collection, name)
       .then((text) => {
         const known = entries.get(key);
-        // An unchanged type is not compiled again.
+        // What is unchanged is not made again.
         const value = known !== undefined && known.text === text ? known.value : make(text);
         // A reading that a change made here has overtaken is not kept.
         if (flights.get(key) === flight) keep(key, { text, value, askedAtMs });
@@ -64,20 +64,20 @@ export function createTypeCache<T>({ read, make, clock }: TypeCacheDeps<T>): Typ
   }
 
   return {
-    get(product, tag) {
-      // Labels have no slash.
-      const key = `${product}/${tag}`;
+    get(collection, name) {
+      // Names of collections have no slash.
+      const key = `${collection}/${name}`;
       const entry = entries.get(key);
       const ageMs = entry === undefined ? USED_FOR_MS : clock.monotonicMs() - entry.askedAtMs;
       if (entry !== undefined && ageMs < FRESH_FOR_MS) return entry.value;
-      const flight = flights.get(key) ?? readAgain(key, product, tag);
+      const flight = flights.get(key) ?? readAgain(key, collection, name);
       if (entry === undefined || ageMs >= USED_FOR_MS) return flight;
       // Whoever comes when the entry is too old is told of the outage.
       flight.catch(() => undefined);
       return entry.value;
     },
-    forget(product, tag) {
-      const key = `${product}/${tag}`;
+    forget(collection, name) {
+      const key = `${collection}/${name}`;
       entries.delete(key);
       flights.delete(key);
     },

@@ -6,7 +6,7 @@ import type { RedisTarget } from '../../src/stores/redis/connect.ts';
 import { startRedisCluster } from '../support/redis-cluster.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { openRedisStore } from '../support/redis-store-under-test.ts';
-import { describeTypeStore, type TypesUnderTest } from './types-conformance.ts';
+import { describeTypeStore, type TypesUnderTest } from './documents-conformance.ts';
 
 async function openBoth(target: RedisTarget, stop: () => Promise<void>): Promise<TypesUnderTest> {
   const [one, two] = await Promise.all([openRedisStore(target), openRedisStore(target)]);
@@ -35,10 +35,10 @@ it('a session type can be changed and removed while Redis is full', async () => 
   const server = await startRedis();
   const store = await openRedisStore({ mode: 'single', url: server.url });
   const direct = new Redis(server.url, { disableClientInfo: true });
-  await store.types.replaceType('p', 'a', undefined, 'one');
+  await store.types.replaceDocument('p', 'a', undefined, 'one');
   await direct.config('SET', 'maxmemory', '1mb');
-  expect(await store.types.replaceType('p', 'a', 'one', 'two')).toBe('replaced');
-  expect(await store.types.removeType('p', 'a', 'two')).toBe(true);
+  expect(await store.types.replaceDocument('p', 'a', 'one', 'two')).toBe('replaced');
+  expect(await store.types.removeDocument('p', 'a', 'two')).toBe(true);
   direct.disconnect();
   await store.close();
   await server.stop();
