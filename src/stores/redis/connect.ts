@@ -47,7 +47,11 @@ const common = {
   disableClientInfo: true,
 };
 
-type Settings = typeof common & { readonly commandTimeout?: number };
+interface Settings extends Readonly<typeof common> {
+  readonly enableAutoPipelining: boolean;
+  readonly commandTimeout?: number;
+}
+const patient: Settings = { ...common, enableAutoPipelining: true };
 const IMPATIENCE_MS = 100;
 
 const credentials = ({ username, password, tls }: RedisCredentials) => ({
@@ -57,7 +61,7 @@ const credentials = ({ username, password, tls }: RedisCredentials) => ({
 });
 
 const clusterOptions = (target: RedisCredentials, settings: Settings) => ({
-  redisOptions: { ...settings, ...credentials(target) },
+  redisOptions: { ...settings, enableAutoPipelining: false, ...credentials(target) },
   enableOfflineQueue: false,
   scaleReads: 'master' as const,
   clusterRetryStrategy: retryDelayMs,
@@ -84,7 +88,7 @@ export function errorCode({ name, message, code }: Error & { code?: string }): s
 export function connectRedis(
   target: RedisTarget,
   onTrouble: (code: string) => void,
-  settings: Settings = common,
+  settings: Settings = patient,
 ): RedisClient {
   const client = open(target, settings);
   client.on('error', (error: Error) => onTrouble(errorCode(error)));
@@ -95,17 +99,21 @@ export function connectRedis(
 export const connectImpatiently = (
   target: RedisTarget,
   onTrouble: (code: string) => void,
-): RedisClient => connectRedis(target, onTrouble, { ...common, commandTimeout: IMPATIENCE_MS });
+): RedisClient =>
+  connectRedis(target, onTrouble, {
+    ...common,
+    enableAutoPipelining: false,
+    commandTimeout: IMPATIENCE_MS,
+  });
 
 function open(target: RedisTarget, settings: Settings): RedisClient {
   switch (target.mode) {
     case 'single':
-      return new Redis(target.url, { ...settings, enableAutoPipelining: true });
+      return new Redis(target.url, settings);
     case 'sentinel':
       return new Redis({
         ...settings,
         ...credentials(target),
-        enableAutoPipelining: true,
         sentinels: target.sentinels.map(({ host, port }) => ({ host, port })),
         name: target.name,
         role: 'master' as const,
