@@ -113,8 +113,10 @@ async function removeKey(deps: ApiKeysDeps, caller: Caller, id: string): Promise
     await changeKey(deps, caller, id, undefined);
   } catch (error) {
     // One that is gone, or that the caller may not see, is answered alike.
-    if (error instanceof Refusal) return;
-    throw error;
+    if (!(error instanceof Refusal)) throw error;
+    // The attempt before may have removed the key and died before it forgot the use.
+    if ((await deps.store.readDocument(KEYS, id)) === undefined) await forgetUse(deps.store, id);
+    return;
   }
   deps.forget(id);
   deps.emit({ name: 'api_key_revoked', keyId: id });
