@@ -7,9 +7,16 @@ import { Outage, Refusal } from '../sessions/errors.ts';
 import type { EmitEvent } from '../sessions/events.ts';
 import type { StoreClock } from '../sessions/store-clock.ts';
 import { formatApiKey, hashSecret, newKeyId, newSecret } from './api-key.ts';
-import { type ApiKeyRecord, decodeRecord, encodeRecord, isExpired } from './api-key-record.ts';
-import { KEYS, LAST_USES } from './authenticate.ts';
+import {
+  type ApiKeyRecord,
+  decodeRecord,
+  encodeRecord,
+  isExpired,
+  withSecret,
+} from './api-key-record.ts';
+import { KEYS } from './authenticate.ts';
 import { type Caller, holds } from './caller.ts';
+import { forgetUse, LAST_USES } from './last-uses.ts';
 
 export interface ApiKeysDeps {
   readonly store: DocumentStore;
@@ -92,12 +99,10 @@ async function rotateKey(
   overlapSeconds: number,
 ): Promise<IssuedKey> {
   const secret = newSecret(deps.randomBytes);
-  const untilMs = (await deps.storeClock.now()) + overlapSeconds * 1000;
-  const record = await changeKey(deps, caller, id, ({ previous: _gone, ...before }) => ({
-    ...before,
-    secretHash: hashSecret(secret),
-    ...(overlapSeconds > 0 ? { previous: { secretHash: before.secretHash, untilMs } } : {}),
-  }));
+  const nowMs = await deps.storeClock.now();
+  const record = await changeKey(deps, caller, id, (before) =>
+    withSecret(before, hashSecret(secret), nowMs, overlapSeconds * 1000),
+  );
   deps.forget(id);
   deps.emit({ name: 'api_key_rotated', keyId: id });
   return { record, key: formatApiKey({ id, secret }) };
@@ -108,13 +113,14 @@ async function removeKey(deps: ApiKeysDeps, caller: Caller, id: string): Promise
     await changeKey(deps, caller, id, undefined);
   } catch (error) {
     // One that is gone, or that the caller may not see, is answered alike.
-    if (error instanceof Refusal) return;
-    throw error;
+    if (!(error instanceof Refusal)) throw error;
+    // The attempt before may have removed the key and died before it forgot the use.
+    if ((await deps.store.readDocument(KEYS, id)) === undefined) await forgetUse(deps.store, id);
+    return;
   }
   deps.forget(id);
   deps.emit({ name: 'api_key_revoked', keyId: id });
-  const use = await deps.store.readDocument(LAST_USES, id);
-  if (use !== undefined) await deps.store.removeDocument(LAST_USES, id, use);
+  await forgetUse(deps.store, id);
 }
 
 async function listKeys({ store }: ApiKeysDeps, caller: Caller): Promise<readonly ListedKey[]> {
@@ -148,7 +154,7 @@ export function createApiKeys(deps: ApiKeysDeps) {
     },
     /** Also when there is no such key. */
     revoke: (caller: Caller, id: string) => inTime('revoke api key', removeKey(deps, caller, id)),
-    /** The secret before stays good for `overlapSeconds`. Rejects with Refusal `api_key_not_found`. */
+    /** Secrets before stay good for `overlapSeconds` at most, the last one for all of it. Rejects with Refusal `api_key_not_found`. */
     rotate: (caller: Caller, id: string, overlapSeconds: number) =>
       inTime('rotate api key', rotateKey(deps, caller, id, overlapSeconds)),
   };

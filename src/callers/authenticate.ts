@@ -6,18 +6,15 @@ import { withDeadline } from '../sessions/deadline.ts';
 import type { DocumentStore } from '../sessions/document-store.ts';
 import type { StoreClock } from '../sessions/store-clock.ts';
 import { createTextCache } from '../sessions/text-cache.ts';
-import { isSecretOf, parseApiKey } from './api-key.ts';
-import { type ApiKeyRecord, callerOf, decodeRecord, isExpired } from './api-key-record.ts';
+import { type ApiKeyText, parseApiKey } from './api-key.ts';
+import { type ApiKeyRecord, callerOf, decodeRecord, isExpired, opens } from './api-key-record.ts';
 import type { Authenticate, Caller } from './caller.ts';
+import { createUseRecorder } from './last-uses.ts';
 
-/** Names of the collections. */
+/** Name of the collection: records by the id of the key. */
 export const KEYS = 'api-keys';
-export const LAST_USES = 'api-key-uses';
 
 const DEADLINE_MS = 500;
-/** The last use of a key is written down once in this time by each instance. */
-const USE_WRITTEN_EVERY_MS = 60_000;
-const MAX_USES = 4_096;
 
 const digest = (text: string): Buffer => hash('sha256', text, 'buffer');
 
@@ -41,48 +38,38 @@ export interface AuthenticateDeps {
   readonly clock: Pick<Clock, 'monotonicMs'>;
 }
 
-/** Whether the secret opens this key now. */
-const opens = (record: ApiKeyRecord, secret: string, nowMs: number): boolean =>
-  isSecretOf(secret, record.secretHash) ||
-  (record.previous !== undefined &&
-    nowMs < record.previous.untilMs &&
-    isSecretOf(secret, record.previous.secretHash));
-
-/** Writes last uses down: coarse, in the background, and nobody's request depends on it. */
-function createUseRecorder({ store, clock }: AuthenticateDeps) {
-  const writtenAtMs = new Map<string, number>();
-  return (id: string, nowMs: number): void => {
-    const last = writtenAtMs.get(id) ?? Number.NEGATIVE_INFINITY;
-    if (clock.monotonicMs() - last < USE_WRITTEN_EVERY_MS) return;
-    if (writtenAtMs.size >= MAX_USES) writtenAtMs.clear();
-    writtenAtMs.set(id, clock.monotonicMs());
-    const write = async () => {
-      const current = await store.readDocument(LAST_USES, id);
-      await store.replaceDocument(LAST_USES, id, current, String(nowMs));
-    };
-    write().catch(() => undefined);
-  };
-}
-
 /** Authenticates against the keys in the store: a revocation is seen within 4 s, an expiry at once. Rejects with Outage. */
 export function authenticateStored(deps: AuthenticateDeps): Authenticate & {
   /** Forgets what is known of a key: it was changed here. */
   readonly forget: (id: string) => void;
 } {
-  const recordUse = createUseRecorder(deps);
-  const cache = createTextCache<ApiKeyRecord | undefined>({
-    read: (collection, id) =>
-      withDeadline(deps.store.readDocument(collection, id), DEADLINE_MS, 'read api key'),
-    make: (text) => (text === undefined ? undefined : decodeRecord(text)),
-    clock: deps.clock,
-  });
+  const read = (collection: string, id: string) =>
+    withDeadline(deps.store.readDocument(collection, id), DEADLINE_MS, 'read api key');
+  const make = (text: string | undefined) => (text === undefined ? undefined : decodeRecord(text));
+  const recordUse = createUseRecorder(
+    deps.store,
+    deps.clock,
+    async (id) => (await read(KEYS, id)) !== undefined,
+  );
+  const cache = createTextCache<ApiKeyRecord | undefined>({ read, make, clock: deps.clock });
+
+  /** The key if it is good and the secret is its own. What is cached may not know a secret that another instance made a moment ago. */
+  async function find({ id, secret }: ApiKeyText, nowMs: number) {
+    const known = await cache.get(KEYS, id);
+    if (known === undefined || isExpired(known, nowMs)) return undefined;
+    if (opens(known, secret, nowMs)) return known;
+    const fresh = make(await read(KEYS, id));
+    if (fresh === undefined || isExpired(fresh, nowMs) || !opens(fresh, secret, nowMs)) return;
+    cache.forget(KEYS, id);
+    return fresh;
+  }
+
   const authenticate: Authenticate = async (apiKey) => {
     const given = parseApiKey(apiKey);
     if (given === undefined) return undefined;
-    const record = await cache.get(KEYS, given.id);
-    if (record === undefined) return undefined;
     const nowMs = await deps.storeClock.now();
-    if (isExpired(record, nowMs) || !opens(record, given.secret, nowMs)) return undefined;
+    const record = await find(given, nowMs);
+    if (record === undefined) return undefined;
     recordUse(record.id, nowMs);
     return callerOf(record);
   };

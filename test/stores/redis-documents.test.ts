@@ -1,18 +1,29 @@
-// Owns the conformance of session types on one real Redis and on a real Redis Cluster, and that they can be changed on a full server.
+// Owns the conformance of session types and API keys on one real Redis and on a real Redis Cluster, and that they can be changed on a full server.
 
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
+import { MAX_API_KEYS, MAX_TYPES } from '../../src/stores/limits.ts';
 import type { RedisTarget } from '../../src/stores/redis/connect.ts';
 import { startRedisCluster } from '../support/redis-cluster.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { openRedisStore } from '../support/redis-store-under-test.ts';
-import { describeTypeStore, type TypesUnderTest } from './documents-conformance.ts';
+import { type DocumentsUnderTest, describeDocuments } from './documents-conformance.ts';
 
-async function openBoth(target: RedisTarget, stop: () => Promise<void>): Promise<TypesUnderTest> {
+const KINDS = [
+  ['session types', 'types', MAX_TYPES],
+  ['API keys', 'apiKeys', MAX_API_KEYS],
+] as const;
+
+async function openBoth(
+  target: RedisTarget,
+  [, member, most]: (typeof KINDS)[number],
+  stop: () => Promise<void>,
+): Promise<DocumentsUnderTest> {
   const [one, two] = await Promise.all([openRedisStore(target), openRedisStore(target)]);
   return {
-    types: one.types,
-    other: two.types,
+    documents: one[member],
+    other: two[member],
+    most,
     async close() {
       await Promise.all([one.close(), two.close()]);
       await stop();
@@ -20,16 +31,18 @@ async function openBoth(target: RedisTarget, stop: () => Promise<void>): Promise
   };
 }
 
-describeTypeStore('Redis', async () => {
-  const server = await startRedis();
-  return openBoth({ mode: 'single', url: server.url }, () => server.stop());
-});
+for (const kind of KINDS) {
+  describeDocuments(`${kind[0]} in Redis`, async () => {
+    const server = await startRedis();
+    return openBoth({ mode: 'single', url: server.url }, kind, () => server.stop());
+  });
 
-describeTypeStore('Redis Cluster', async () => {
-  const cluster = await startRedisCluster({ primaries: 3 });
-  const nodes = cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
-  return openBoth({ mode: 'cluster', nodes, tls: false }, () => cluster.stop());
-});
+  describeDocuments(`${kind[0]} in Redis Cluster`, async () => {
+    const cluster = await startRedisCluster({ primaries: 3 });
+    const nodes = cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
+    return openBoth({ mode: 'cluster', nodes, tls: false }, kind, () => cluster.stop());
+  });
+}
 
 it('a session type can be changed and removed while Redis is full', async () => {
   const server = await startRedis();

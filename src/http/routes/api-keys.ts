@@ -143,7 +143,7 @@ export function apiKeyRoutes({
         operationId: 'rotateApiKey',
         summary: 'Replace the secret of an API key',
         description:
-          'The one before stays good for `overlapSeconds`; one before that ends at once.',
+          'The one before stays good for `overlapSeconds`. Those before that end as they would have, and no later; 0 ends all.',
         tags,
         params: apiKeyParams,
         body: rotation,
@@ -156,7 +156,7 @@ export function apiKeyRoutes({
         const { overlapSeconds } = request.body;
         const { id } = request.params;
         const { record, key } = await apiKeys.rotate(request.caller, id, overlapSeconds);
-        const until = record.previous?.untilMs;
+        const until = record.previous?.[0]?.untilMs;
         return {
           key,
           ...keyBody(record),
