@@ -233,7 +233,8 @@ function announce(config: Config, app: FastifyInstance, logger: Logger, rootKey:
 async function reportDrift(config: Config): Promise<void> {
   if (config.redis === undefined) fail('--report-drift needs a Redis');
   const logger = createLogger('warn');
-  const { store } = openStore(config, logger, createMetrics());
+  const { store, counting } = openStore(config, logger, createMetrics());
+  counting?.disconnect();
   await waitForStore(store.now, logger, systemClock.monotonicMs);
   const { sessions, parts, ...off } = await (store as RedisStore).drift();
   const drift = Object.values(off).reduce((sum, each) => sum + each, 0);

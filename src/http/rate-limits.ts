@@ -1,7 +1,7 @@
 // Owns the limits on how often: requests of one API key, refused keys from one address. A limiter that cannot count lets everybody through.
 
 import rateLimit from '@fastify/rate-limit';
-import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import { withDeadline } from '../sessions/deadline.ts';
 import { Outage } from '../sessions/errors.ts';
 import type { OnRefusedKey } from './caller.ts';
@@ -18,7 +18,7 @@ export interface RateLimits {
   /** Counts a request whose key was refused; throws `rate_limited` when its address has sent too many. */
   readonly onRefusedKey: OnRefusedKey;
   /** Counts a request of a key that has a limit; throws `rate_limited` beyond it. */
-  readonly limitCaller: onRequestAsyncHookHandler;
+  readonly limitCaller: onRequestHookHandler;
 }
 
 const MINUTE_MS = 60_000;
@@ -72,6 +72,14 @@ export async function createRateLimits(
     keyGenerator: ({ caller }: FastifyRequest) => `key:${caller.id}`,
   });
   const countFailure = app.createRateLimit({ max: failuresPerMinute });
+
+  async function limit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const count = await inTime(countKey(request));
+    if (count === undefined) return;
+    if (count.isExceeded) refuse(count, 'The API key has made its requests of this minute.');
+    reply.headers(headersOf(count));
+  }
+
   return {
     async onRefusedKey(request) {
       if (failuresPerMinute === 0) return;
@@ -79,12 +87,10 @@ export async function createRateLimits(
       if (count?.isExceeded)
         refuse(count, 'Too many requests without a valid API key came from here.');
     },
-    async limitCaller(request, reply) {
-      if (request.caller.requestsPerMinute === undefined) return;
-      const count = await inTime(countKey(request));
-      if (count === undefined) return;
-      if (count.isExceeded) refuse(count, 'The API key has made its requests of this minute.');
-      reply.headers(headersOf(count));
+    // Not async: most keys have no limit, and need not wait for a promise.
+    limitCaller(request, reply, done) {
+      if (request.caller.requestsPerMinute === undefined) return done();
+      limit(request, reply).then(() => done(), done);
     },
   };
 }
