@@ -1,4 +1,4 @@
-// Owns `npm run bench`: start, refresh and verify beside a floor in the same run, interleaved, as medians. `--rounds N --requests N --sessions N`.
+// Owns `npm run bench`: start, refresh and verify beside a floor in the same run, interleaved, as medians. `--rounds N --requests N --sessions N --listed N`.
 
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import { startRedis } from '../test/support/redis-server.ts';
 import { call, load, type Sample, type Script, startBody } from './load.ts';
 import { bytesPerSession } from './memory.ts';
+import { pageMs } from './pages.ts';
 import { type Server, startServer } from './server.ts';
 
 const { values } = parseArgs({
@@ -13,6 +14,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '9' },
     requests: { type: 'string', default: '3000' },
     sessions: { type: 'string', default: '60000' },
+    listed: { type: 'string', default: '200000' },
   },
 });
 const rounds = Number(values.rounds);
@@ -121,6 +123,12 @@ for (const perUser of [1, 3]) {
   const bytes = await bytesPerSession(redis, redisServer.url, Number(values.sessions), perUser);
   console.log(
     `Redis bytes per session, ${perUser} for each user, ${values.sessions} sessions of one tag: ${Math.round(bytes)}`,
+  );
+}
+for (const count of [1000, Number(values.listed)]) {
+  const { sessions, users } = await pageMs(redis, redisServer.url, count);
+  console.log(
+    `A page of 100 out of ${count} sessions: ${sessions.toFixed(1)} ms; of 100 users: ${users.toFixed(1)} ms`,
   );
 }
 redis.disconnect();

@@ -137,3 +137,19 @@ describe('a dangerous text', () => {
     expect(answer.body.isWellFormed()).toBe(true);
   });
 });
+
+describe('a body with thousands of faults', () => {
+  const many = (count: number, text: string) => Array.from({ length: count }, () => text).join(',');
+
+  test('is told 32 of them, wherever they are, and no name longer than is worth sending back', async () => {
+    const name = 'n'.repeat(16_000);
+    const answer = await send(`{"${name}":[${many(5200, '-0')}]}`);
+    expect(faultyFields(answer)).toHaveLength(32);
+    expect(answer.body.length).toBeLessThan(16_000);
+  });
+
+  test('or with a name cut between two halves of a character, is still told in well-formed text', async () => {
+    const answer = await send(`{"${'n'.repeat(254)}😀":{"b":-0}}`);
+    for (const pointer of faultyFields(answer)) expect(pointer.isWellFormed()).toBe(true);
+  });
+});

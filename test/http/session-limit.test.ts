@@ -36,6 +36,13 @@ describe('a user at the limit of a tag', () => {
     expectProblem(await start('rejecting'), 'session_limit_reached');
   });
 
+  it('is refused where the type does not say what to do', async () => {
+    const body = { maxSessionsPerUser: 1 };
+    await call(service.app, 'PUT', '/session-types/my-app/plain', { body });
+    expect((await start('plain')).statusCode).toBe(201);
+    expectProblem(await start('plain'), 'session_limit_reached');
+  });
+
   it('loses the oldest where the type evicts: 50 at once leave exactly 5, and each answer names whom it ended', async () => {
     await limit('evicting', 'evict_oldest');
     const answers = await Promise.all(Array.from({ length: 50 }, () => start('evicting')));

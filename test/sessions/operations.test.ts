@@ -36,6 +36,21 @@ describe('an operation', () => {
     expect(replace.mock.calls.length).toBeLessThanOrEqual(10);
   });
 
+  it('on details that loses every race is an outage after a bounded number of rounds', async () => {
+    const replace = vi.fn(async () => 'stale' as const);
+    const { sessions } = await appOn({ replace });
+    const { session } = await sessions.start(START);
+    await expect(sessions.changeDetails(session, { patch: { a: 1 } })).rejects.toThrow(Outage);
+    expect(replace.mock.calls.length).toBeLessThanOrEqual(10);
+  });
+
+  it('that erases a user who keeps coming back is an outage after a bounded number of rounds', async () => {
+    const eraseUser = vi.fn(async () => false);
+    const { sessions } = await appOn({ eraseUser });
+    await expect(sessions.eraseUser(START)).rejects.toThrow(Outage);
+    expect(eraseUser.mock.calls.length).toBeLessThanOrEqual(10);
+  });
+
   it('that draws a taken session id is a defect and never shares a session', async () => {
     const { sessions } = await appOn({ create: async () => ({ outcome: 'taken', evicted: [] }) });
     await expect(sessions.start(START)).rejects.toThrow('taken');
@@ -81,6 +96,53 @@ describe('a start', () => {
   it('is an outage while the clock of the store does not stand still', async () => {
     const { sessions } = await appOn({ create: async () => ({ outcome: 'skewed', evicted: [] }) });
     await expect(sessions.start(START)).rejects.toThrow(Outage);
+  });
+});
+
+describe('a start under an idempotency key', () => {
+  const ONCE = { ...START, key: 'k' };
+
+  it('is an outage while its claim changes under every attempt', async () => {
+    const { sessions } = await appOn({
+      replaceClaim: async () => false,
+      forbid: async () => false,
+    });
+    const first = await sessions.startOnce(ONCE);
+    expect(first.session.generation).toBe(0);
+    const lost = await appOn({
+      claim: async (_name, text) => ({ text, mine: true }),
+      replaceClaim: async () => false,
+      pause: async () => undefined,
+    } as Partial<SessionStore>);
+    await expect(lost.sessions.startOnce(ONCE)).rejects.toThrow(Outage);
+  });
+
+  it('frees its key when the clock of the store does not stand still', async () => {
+    const create = vi.fn(async () => ({ outcome: 'skewed' as const, evicted: [] }));
+    const { sessions, store } = await appOn({ create });
+    await expect(sessions.startOnce(ONCE)).rejects.toThrow('clock');
+    const { mine } = await store.claim('any', 'x', 1000);
+    expect(mine).toBe(true);
+    await expect(sessions.startOnce(ONCE)).rejects.toThrow('clock');
+    expect(create).toHaveBeenCalledTimes(4);
+  });
+
+  it('takes the session that appears at the last moment, when it can no longer be forbidden', async () => {
+    let appear = async (): Promise<unknown> => undefined;
+    const { sessions, store } = await appOn({
+      forbid: async () => {
+        await appear();
+        return false;
+      },
+    });
+    const claimed = vi.spyOn(store, 'claim');
+    const broken = vi.spyOn(store, 'create').mockRejectedValueOnce(new Outage('lost'));
+    await expect(sessions.startOnce(ONCE)).rejects.toThrow('lost');
+    const [session, limits] = broken.mock.calls[0] as Parameters<SessionStore['create']>;
+    appear = () => store.create(session, limits);
+    const pair = await sessions.startOnce(ONCE);
+    expect(pair.session.sessionId).toBe(session.sessionId);
+    expect(claimed).toHaveBeenCalled();
   });
 });
 
