@@ -51,7 +51,7 @@ export async function createRateLimits(
   await app.register(rateLimit, {
     global: false,
     timeWindow: MINUTE_MS,
-    nameSpace: 'session-mint:rate-limit:',
+    nameSpace: 'rate-limit:',
     cache: CACHED,
     skipOnError: true,
     ...(redis === undefined ? {} : { redis }),
