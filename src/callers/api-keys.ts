@@ -108,17 +108,31 @@ async function rotateKey(
   return { record, key: formatApiKey({ id, secret }) };
 }
 
+/** What a revocation that was cut off left behind. As many questions for a key that the caller may not see as for none. */
+async function tidy(store: DocumentStore, id: string): Promise<void> {
+  const [key, use] = await Promise.all([
+    store.readDocument(KEYS, id),
+    store.readDocument(LAST_USES, id),
+  ]);
+  if (key === undefined && use !== undefined) await store.removeDocument(LAST_USES, id, use);
+}
+
 async function removeKey(deps: ApiKeysDeps, caller: Caller, id: string): Promise<void> {
   try {
     await changeKey(deps, caller, id, undefined);
   } catch (error) {
     // One that is gone, or that the caller may not see, is answered alike.
-    if (error instanceof Refusal) return;
+    if (error instanceof Refusal) return tidy(deps.store, id);
     throw error;
   }
   deps.forget(id);
   deps.emit({ name: 'api_key_revoked', keyId: id });
   await forgetUse(deps.store, id);
+}
+
+async function readKey(deps: ApiKeysDeps, caller: Caller, id: string): Promise<ListedKey> {
+  const record = decodeRecord(await findText(deps, caller, id));
+  return { record, lastUsedAtMs: timeOf(await deps.store.readDocument(LAST_USES, id)) };
 }
 
 async function listKeys({ store }: ApiKeysDeps, caller: Caller): Promise<readonly ListedKey[]> {
@@ -145,11 +159,7 @@ export function createApiKeys(deps: ApiKeysDeps) {
       inTime('create api key', createKey(deps, caller, input)),
     list: (caller: Caller) => inTime('list api keys', listKeys(deps, caller)),
     /** Rejects with Refusal `api_key_not_found`. */
-    async read(caller: Caller, id: string): Promise<ListedKey> {
-      const text = await inTime('read api key', findText(deps, caller, id));
-      const use = await inTime('read api key', deps.store.readDocument(LAST_USES, id));
-      return { record: decodeRecord(text), lastUsedAtMs: timeOf(use) };
-    },
+    read: (caller: Caller, id: string) => inTime('read api key', readKey(deps, caller, id)),
     /** Also when there is no such key. */
     revoke: (caller: Caller, id: string) => inTime('revoke api key', removeKey(deps, caller, id)),
     /** Secrets before stay good for `overlapSeconds` at most, the last one for all of it. Rejects with Refusal `api_key_not_found`. */
