@@ -108,22 +108,15 @@ async function rotateKey(
   return { record, key: formatApiKey({ id, secret }) };
 }
 
-/** What a revocation that was cut off left behind. As many questions for a key that the caller may not see as for none. */
-async function tidy(store: DocumentStore, id: string): Promise<void> {
-  const [key, use] = await Promise.all([
-    store.readDocument(KEYS, id),
-    store.readDocument(LAST_USES, id),
-  ]);
-  if (key === undefined && use !== undefined) await store.removeDocument(LAST_USES, id, use);
-}
-
 async function removeKey(deps: ApiKeysDeps, caller: Caller, id: string): Promise<void> {
   try {
     await changeKey(deps, caller, id, undefined);
   } catch (error) {
     // One that is gone, or that the caller may not see, is answered alike.
-    if (error instanceof Refusal) return tidy(deps.store, id);
-    throw error;
+    if (!(error instanceof Refusal)) throw error;
+    // The attempt before may have removed the key and died before it forgot the use.
+    if ((await deps.store.readDocument(KEYS, id)) === undefined) await forgetUse(deps.store, id);
+    return;
   }
   deps.forget(id);
   deps.emit({ name: 'api_key_revoked', keyId: id });

@@ -2,11 +2,13 @@
 
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
+import { withDeadline } from '../sessions/deadline.ts';
+import { Outage } from '../sessions/errors.ts';
 import type { OnRefusedKey } from './caller.ts';
 import { ProblemError } from './problem.ts';
 
 export interface RateLimitOptions {
-  /** A connection to the Redis that all instances share, which answers or fails within a tenth of a second; absent: each instance counts for itself. */
+  /** A connection to the Redis that all instances share, for counting alone; absent: each instance counts for itself. */
   readonly redis?: unknown;
   /** Refused keys from one address; 0 for no limit. */
   readonly failuresPerMinute: number;
@@ -20,6 +22,8 @@ export interface RateLimits {
 }
 
 const MINUTE_MS = 60_000;
+/** Whatever the connection does meanwhile: a Cluster asks again around a node that hangs, for half a second when measured. */
+const COUNTED_WITHIN_MS = 100;
 /** Addresses and keys that an instance counts for itself at most. */
 const CACHED = 10_000;
 
@@ -43,6 +47,13 @@ function refuse(count: Count, detail: string): never {
   });
 }
 
+/** The count, or undefined if there is none in time: then nobody is refused. */
+const inTime = (count: Promise<Count>): Promise<Count | undefined> =>
+  withDeadline(count, COUNTED_WITHIN_MS, 'rate limit').catch((error: unknown) => {
+    if (error instanceof Outage) return undefined;
+    throw error;
+  });
+
 /** Must be called before the routes of the scope are added. */
 export async function createRateLimits(
   app: FastifyInstance,
@@ -64,13 +75,14 @@ export async function createRateLimits(
   return {
     async onRefusedKey(request) {
       if (failuresPerMinute === 0) return;
-      const count: Count = await countFailure(request);
-      if (count.isExceeded)
+      const count = await inTime(countFailure(request));
+      if (count?.isExceeded)
         refuse(count, 'Too many requests without a valid API key came from here.');
     },
     async limitCaller(request, reply) {
       if (request.caller.requestsPerMinute === undefined) return;
-      const count: Count = await countKey(request);
+      const count = await inTime(countKey(request));
+      if (count === undefined) return;
       if (count.isExceeded) refuse(count, 'The API key has made its requests of this minute.');
       reply.headers(headersOf(count));
     },

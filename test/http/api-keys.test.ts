@@ -185,6 +185,23 @@ describe('a key', () => {
     expect((await keyStore.listDocuments('api-key-uses')).has(id)).toBe(false);
   });
 
+  it('leaves nothing behind when its revocation is sent again after a lost answer', async () => {
+    const { id } = await make();
+    const alive = await make();
+    // What an attempt leaves that removed the key and died before it forgot the use.
+    await call(one.app, 'DELETE', `/api-keys/${id}`);
+    for (const each of [id, alive.id]) {
+      await keyStore.replaceDocument('api-key-uses', each, undefined, '1');
+    }
+    expect((await call(one.app, 'DELETE', `/api-keys/${id}`)).statusCode).toBe(204);
+    const stranger = await make({ product: 'shop', permissions: ['admin'] });
+    const { key } = stranger;
+    await call(one.app, 'DELETE', `/api-keys/${alive.id}`, { key });
+    const uses = await keyStore.listDocuments('api-key-uses');
+    expect(uses.has(id)).toBe(false);
+    expect(uses.has(alive.id)).toBe(true);
+  });
+
   it('works from its addresses only: the real one behind a trusted proxy', async () => {
     const { key } = await make({ allowedCidrs: ['203.0.113.0/24', '2001:db8::/32'] });
     const from = (address: string) =>
@@ -209,6 +226,8 @@ describe('a key', () => {
     [{ allowedCidrs: ['10.0.0.0/33'] }, '/allowedCidrs/0'],
     [{ allowedCidrs: ['example.com'] }, '/allowedCidrs/0'],
     [{ expiresAt: 'tomorrow' }, '/expiresAt'],
+    [{ expiresAt: '2100-02-30T00:00:00Z' }, '/expiresAt'],
+    [{ expiresAt: '2100-01-01T24:00:00Z' }, '/expiresAt'],
     [{ requestsPerMinute: 0 }, '/requestsPerMinute'],
     [{ secret: 'mine' }, '/secret'],
   ])('is not made of %j', async (over, pointer) => {

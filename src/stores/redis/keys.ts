@@ -23,8 +23,10 @@ const bucketIn = (sessionId: string): string => {
 export const sessionKey = (at: Locator): string =>
   `session:${slotTag(at, bucketIn(at.sessionId))}:${at.tag}:${at.sessionId}`;
 
+const tagIn = (slot: string, tag: string): string => `tag:${slot}:${tag}`;
+
 export const tagKey = (at: Place & { readonly tag: string }, bucket: string): string =>
-  `tag:${slotTag(at, bucket)}:${at.tag}`;
+  tagIn(slotTag(at, bucket), at.tag);
 
 /** The user's own bucket is the first byte of the digest; the key carries 128 bits of it. */
 export function userKey(user: UserRef): string {
@@ -60,31 +62,23 @@ export function parseUserMember(member: string): {
   return { sessionId, tag };
 }
 
-/** Users of a bucket, under one tag or all, by how they stand. */
-const usersKey = (at: Place, bucket: string, tag?: string): string =>
-  `users:${slotTag(at, bucket)}${tag === undefined ? '' : `:${tag}`}`;
+const partIn = (slot: string, tag?: string): [string, string] =>
+  tag === undefined
+    ? [`users:${slot}`, `user-records:${slot}`]
+    : [`users:${slot}:${tag}`, `user-records:${slot}:${tag}`];
 
-/** Their records and the counters made of them. */
-const userRecordsKey = (at: Place, bucket: string, tag?: string): string =>
-  `user-records:${slotTag(at, bucket)}${tag === undefined ? '' : `:${tag}`}`;
+/** The two keys of the users of a bucket, under one tag or all: by how they stand; their records and the counters made of them. */
+export const userPartKeys = (at: Place, bucket: string, tag?: string): [string, string] =>
+  partIn(slotTag(at, bucket), tag);
 
-/** The two keys of the users of a bucket, under one tag or all. */
-export const userPartKeys = (at: Place, bucket: string, tag?: string): [string, string] => [
-  usersKey(at, bucket, tag),
-  userRecordsKey(at, bucket, tag),
-];
+const tagsIn = (slot: string): string => `tags:${slot}`;
 
 /** The tags that have users in a bucket. */
-export const bucketTagsKey = (at: Place, bucket: string): string => `tags:${slotTag(at, bucket)}`;
+export const bucketTagsKey = (at: Place, bucket: string): string => tagsIn(slotTag(at, bucket));
 
 /** The keys that change together with the sessions of a user under a tag, in the order the scripts expect; those of the sessions follow. */
 export function writeKeys(session: Locator & UserRef): string[] {
-  const bucket = bucketIn(session.sessionId);
-  return [
-    tagKey(session, bucket),
-    userKey(session),
-    ...userPartKeys(session, bucket),
-    ...userPartKeys(session, bucket, session.tag),
-    bucketTagsKey(session, bucket),
-  ];
+  const slot = slotTag(session, bucketIn(session.sessionId));
+  const { tag } = session;
+  return [tagIn(slot, tag), userKey(session), ...partIn(slot), ...partIn(slot, tag), tagsIn(slot)];
 }

@@ -28,7 +28,7 @@ local function write(started)
   redis.call('SET', KEYS[8], record, 'PXAT', expiry)
   add(KEYS[1], expiry, id)
   add(KEYS[2], expiry, id .. ':' .. tag)
-  see(user, tag, seen, started)
+  see(user, tag, seen, started, expiry)
 end
 `;
 

@@ -8,6 +8,8 @@ import { NOW } from './index-lua.ts';
 
 /** Users past their retention that one write drops at most. */
 const DROP = 16;
+/** How much longer than its users a part may live. */
+const SLACK_MS = 3_600_000;
 /** The same of a reader of numbers, which asks until none is left. */
 const DROP_AT_ONCE = 256;
 
@@ -17,8 +19,7 @@ local DAY, retention = 86400000
 local function today() return math.floor(now / DAY) end
 
 -- Sessions started by the users of a part; the day; users first seen that day and on each of the six before.
-local function counters_of(records)
-  local packed = redis.call('HGET', records, '#')
+local function unpack_counters(packed)
   local counters = packed and cmsgpack.unpack(packed) or {0, today(), 0, 0, 0, 0, 0, 0, 0}
   local passed = today() - counters[2]
   if passed > 0 then
@@ -27,13 +28,13 @@ local function counters_of(records)
   end
   return counters
 end
+local function counters_of(records) return unpack_counters(redis.call('HGET', records, '#')) end
 
-local function count(records, first_seen, users, sessions)
-  local counters = counters_of(records)
+local function count(counters, first_seen, users, sessions)
   local age = counters[2] - math.floor(first_seen / DAY)
   counters[1] = counters[1] + sessions
   if age >= 0 and age <= 6 then counters[3 + age] = counters[3 + age] + users end
-  redis.call('HSET', records, '#', cmsgpack.pack(counters))
+  return cmsgpack.pack(counters)
 end
 
 local function drop_user(set, records, user)
@@ -42,7 +43,7 @@ local function drop_user(set, records, user)
   if record then
     local first_seen, _, sessions = struct.unpack('>I6I6I4', record)
     redis.call('HDEL', records, ':' .. user)
-    count(records, first_seen, -1, -sessions)
+    redis.call('HSET', records, '#', count(counters_of(records), first_seen, -1, -sessions))
   end
   -- With its last user the counters of a part are all zero.
   if redis.call('EXISTS', set) == 0 then redis.call('DEL', records) end
@@ -56,39 +57,45 @@ local function drop_forgotten(set, records, most)
   return #gone
 end
 
--- Lets a part expire with the retention of its last user; answers that moment.
-local function expire_with_last_user(set, records)
-  local last = redis.call('ZRANGE', set, -1, -1, 'WITHSCORES')[2]
-  local left = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]
-  local at = ms(math.max(tonumber(last), -tonumber(left)) + retention)
-  redis.call('PEXPIREAT', set, at)
-  redis.call('PEXPIREAT', records, at)
-  return at
+-- Lets a part live until the retention of its users is over, and an hour at most beyond: so it need not be said at every write.
+local function keep_until(ends, set, records)
+  local at = tonumber(ends) + retention
+  if redis.call('PEXPIRETIME', set) >= at then return end
+  redis.call('PEXPIREAT', set, ms(at + ${SLACK_MS}))
+  if records then redis.call('PEXPIREAT', records, ms(at + ${SLACK_MS})) end
 end
 
--- A user was seen at a start (started = 1) or a refresh (0); its last session of this part runs out at 'ends'.
-local function see_user(set, records, user, seen, started, ends)
-  local score = redis.call('ZSCORE', set, user)
-  if score and math.abs(tonumber(score)) <= now - retention then drop_user(set, records, user) end
+-- A user was seen at a start (started = 1) or a refresh (0) of a session that runs out at 'expiry'. 'last' finds when its last one does.
+local function see_user(set, records, user, seen, started, expiry, last)
   drop_forgotten(set, records, ${DROP})
-  local record = redis.call('HGET', records, ':' .. user)
-  local first_seen, last_seen, sessions = seen, seen, 1
-  if record then
-    first_seen, last_seen, sessions = struct.unpack('>I6I6I4', record)
-    last_seen, sessions = math.max(last_seen, seen), sessions + started
+  local score = tonumber(redis.call('ZSCORE', set, user) or 0)
+  if score ~= 0 and math.abs(score) <= now - retention then
+    drop_user(set, records, user)
+    score = 0
   end
-  redis.call('HSET', records, ':' .. user, struct.pack('>I6I6I4', first_seen, last_seen, sessions))
-  redis.call('ZADD', set, ends, user)
-  if not record then count(records, first_seen, 1, 1)
-  elseif started > 0 then count(records, first_seen, 0, started) end
-  return expire_with_last_user(set, records)
+  local ends = tonumber(expiry)
+  -- Only a refresh that shortens what may have been the last one has to look for it.
+  if score > now and score > ends then ends = started > 0 and score or tonumber(last()) end
+  local found = redis.call('HMGET', records, ':' .. user, '#')
+  local first_seen, last_seen, sessions, new = seen, seen, 1, 1
+  if found[1] then
+    first_seen, last_seen, sessions = struct.unpack('>I6I6I4', found[1])
+    last_seen, sessions, new = math.max(last_seen, seen), sessions + started, 0
+  end
+  local record = struct.pack('>I6I6I4', first_seen, last_seen, sessions)
+  if new + started > 0 then
+    local counters = count(unpack_counters(found[2]), first_seen, new, math.max(new, started))
+    redis.call('HSET', records, ':' .. user, record, '#', counters)
+  else
+    redis.call('HSET', records, ':' .. user, record)
+  end
+  redis.call('ZADD', set, ms(ends), user)
+  keep_until(ends, set, records)
 end
 
 -- Sessions of a user were ended: it stays as long as its last one lives, or has left now.
-local function leave_user(set, records, user, ends)
-  if not redis.call('ZSCORE', set, user) then return end
-  redis.call('ZADD', set, ends or ms(-now), user)
-  expire_with_last_user(set, records)
+local function leave_user(set, user, ends)
+  if redis.call('ZSCORE', set, user) then redis.call('ZADD', set, ends or ms(-now), user) end
 end
 
 -- The expiry of a user's last live session, of one tag if given; nil if there is none.
@@ -104,17 +111,20 @@ local function last_expiry(user_index, tag)
 end
 
 -- KEYS 2 to 7: user index, users of all tags, their records, users of the tag, their records, tags of the bucket.
-local function see(user, tag, seen, started)
-  see_user(KEYS[3], KEYS[4], user, seen, started, last_expiry(KEYS[2]) or ms(now))
-  local at = see_user(KEYS[5], KEYS[6], user, seen, started, last_expiry(KEYS[2], tag) or ms(now))
-  redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', ms(now))
-  redis.call('ZADD', KEYS[7], at, tag)
-  redis.call('PEXPIREAT', KEYS[7], redis.call('ZRANGE', KEYS[7], -1, -1, 'WITHSCORES')[2])
+local function see(user, tag, seen, started, expiry)
+  see_user(KEYS[3], KEYS[4], user, seen, started, expiry, function() return last_expiry(KEYS[2]) end)
+  see_user(KEYS[5], KEYS[6], user, seen, started, expiry, function() return last_expiry(KEYS[2], tag) end)
+  local at = redis.call('PEXPIRETIME', KEYS[5])
+  if tonumber(redis.call('ZSCORE', KEYS[7], tag) or 0) < at then
+    redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', ms(now))
+    redis.call('ZADD', KEYS[7], ms(at), tag)
+    keep_until(at - retention, KEYS[7])
+  end
 end
 
 local function leave(user, tag)
-  leave_user(KEYS[3], KEYS[4], user, last_expiry(KEYS[2]))
-  leave_user(KEYS[5], KEYS[6], user, last_expiry(KEYS[2], tag))
+  leave_user(KEYS[3], user, last_expiry(KEYS[2]))
+  leave_user(KEYS[5], user, last_expiry(KEYS[2], tag))
 end
 `;
 
