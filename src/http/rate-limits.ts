@@ -62,7 +62,7 @@ export async function createRateLimits(
   await app.register(rateLimit, {
     global: false,
     timeWindow: MINUTE_MS,
-    nameSpace: 'rate-limit:',
+    nameSpace: 'session-mint:rate-limit:',
     cache: CACHED,
     skipOnError: true,
     ...(redis === undefined ? {} : { redis }),
