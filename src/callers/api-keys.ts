@@ -123,6 +123,11 @@ async function removeKey(deps: ApiKeysDeps, caller: Caller, id: string): Promise
   await forgetUse(deps.store, id);
 }
 
+async function readKey(deps: ApiKeysDeps, caller: Caller, id: string): Promise<ListedKey> {
+  const record = decodeRecord(await findText(deps, caller, id));
+  return { record, lastUsedAtMs: timeOf(await deps.store.readDocument(LAST_USES, id)) };
+}
+
 async function listKeys({ store }: ApiKeysDeps, caller: Caller): Promise<readonly ListedKey[]> {
   const [keys, uses] = await Promise.all([
     store.listDocuments(KEYS),
@@ -147,11 +152,7 @@ export function createApiKeys(deps: ApiKeysDeps) {
       inTime('create api key', createKey(deps, caller, input)),
     list: (caller: Caller) => inTime('list api keys', listKeys(deps, caller)),
     /** Rejects with Refusal `api_key_not_found`. */
-    async read(caller: Caller, id: string): Promise<ListedKey> {
-      const text = await inTime('read api key', findText(deps, caller, id));
-      const use = await inTime('read api key', deps.store.readDocument(LAST_USES, id));
-      return { record: decodeRecord(text), lastUsedAtMs: timeOf(use) };
-    },
+    read: (caller: Caller, id: string) => inTime('read api key', readKey(deps, caller, id)),
     /** Also when there is no such key. */
     revoke: (caller: Caller, id: string) => inTime('revoke api key', removeKey(deps, caller, id)),
     /** Secrets before stay good for `overlapSeconds` at most, the last one for all of it. Rejects with Refusal `api_key_not_found`. */

@@ -3,6 +3,7 @@
 import { isIP } from 'node:net';
 import Type from 'typebox';
 import { PERMISSIONS, type Permission } from '../callers/caller.ts';
+import { parseMoment } from './moment.ts';
 import { env, product, tag } from './schemas.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -19,12 +20,6 @@ const isAddressRange = (text: string): boolean => {
   if (bits < 0 || rest.length > 0) return false;
   return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits);
 };
-
-/** A day that is none (30 February) would become another one: it is told, not mended. */
-const isMoment = (text: string): boolean =>
-  /^\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\d(\.\d{1,3})?Z$/.test(text) &&
-  !Number.isNaN(Date.parse(text)) &&
-  new Date(text).toISOString().startsWith(text.slice(0, 10));
 
 const members = {
   name: Type.String({
@@ -51,8 +46,8 @@ const members = {
   expiresAt: Type.Optional(
     Type.Refine(
       time('From when on it is refused.'),
-      (text) => isMoment(text),
-      () => 'must be a moment in UTC, as 2026-11-23T12:00:00Z',
+      (text) => parseMoment(text) !== undefined,
+      () => 'must be a moment as RFC 3339 writes it, such as 2026-11-23T12:00:00Z',
     ),
   ),
   allowedCidrs: Type.Optional(

@@ -174,6 +174,11 @@ describe('a permission', () => {
     ['read', 'GET', '/users/my-app/prd/nobody', undefined],
     ['read', 'GET', '/stats/my-app/prd', undefined],
     ['issue', 'PATCH', addressOf('x'), { data: { details: {} } }],
+    ['admin', 'GET', '/api-keys', undefined],
+    ['admin', 'POST', '/api-keys', { name: 'x', permissions: ['admin'] }],
+    ['admin', 'GET', '/api-keys/x', undefined],
+    ['admin', 'DELETE', '/api-keys/x', undefined],
+    ['admin', 'POST', '/api-keys/x/rotate', { overlapSeconds: 0 }],
     ['metrics', 'GET', '/metrics', undefined],
     ['metrics', 'HEAD', '/metrics', undefined],
   ];

@@ -13,6 +13,7 @@ import {
   rotatedApiKey,
   rotation,
 } from '../api-key-schemas.ts';
+import { parseMoment } from '../moment.ts';
 import { guardedProblems, problemResponses } from '../schemas.ts';
 import { rfc3339 } from '../session-body.ts';
 
@@ -73,7 +74,7 @@ export function apiKeyRoutes({
           ...(env === undefined ? {} : { env }),
           ...(under === undefined ? {} : { tags: under }),
         };
-        const expiresAtMs = expiresAt === undefined ? undefined : Date.parse(expiresAt);
+        const expiresAtMs = expiresAt === undefined ? undefined : parseMoment(expiresAt);
         const { record, key } = await apiKeys.create(request.caller, {
           ...rest,
           scope,
