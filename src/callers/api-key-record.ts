@@ -64,4 +64,5 @@ export const callerOf = (record: ApiKeyRecord): Caller => ({
   scope: record.scope,
   allowedCidrs: record.allowedCidrs,
   requestsPerMinute: record.requestsPerMinute,
+  expiresAtMs: record.expiresAtMs,
 });

@@ -295,6 +295,34 @@ describe('a key that makes keys', () => {
     }
   });
 
+  it('hands on no longer life, no other address and no higher rate than its own', async () => {
+    const limits = {
+      expiresAt: new Date(one.clock.wallMs() + 3_600_000).toISOString(),
+      allowedCidrs: ['127.0.0.0/8', '10.0.0.0/8'],
+      requestsPerMinute: 100,
+    };
+    const { key } = await make({ permissions: ['admin', 'issue'], ...limits });
+    const { id } = await make(
+      { ...limits, allowedCidrs: ['10.0.0.0/8'], requestsPerMinute: 5 },
+      key,
+    );
+    expect((await call(one.app, 'GET', `/api-keys/${id}`, { key })).statusCode).toBe(200);
+    for (const over of [
+      { expiresAt: undefined },
+      { expiresAt: new Date(one.clock.wallMs() + 3_600_001).toISOString() },
+      { allowedCidrs: undefined },
+      { allowedCidrs: ['0.0.0.0/0'] },
+      { requestsPerMinute: undefined },
+      { requestsPerMinute: 101 },
+    ]) {
+      const body = { name: 'x', permissions: ['issue'], ...limits, ...over };
+      expectProblem(await post(one.app, '/api-keys', body, key), 'forbidden');
+    }
+    const free = await make();
+    const rotation = await post(one.app, `/api-keys/${free.id}/rotate`, { overlapSeconds: 0 }, key);
+    expectProblem(rotation, 'api_key_not_found');
+  });
+
   it('sees and touches no key that reaches further: such a key looks absent, byte for byte', async () => {
     const { key } = await make({ product: 'shop', permissions: ['admin', 'issue'] });
     const own = await make({ product: 'shop' }, key);

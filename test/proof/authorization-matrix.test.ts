@@ -230,7 +230,12 @@ it('has a row for every route that asks for a key', async () => {
   expect(guarded).toEqual(new Set(ENDPOINTS.map(({ method, route }) => `${method} ${route}`)));
 });
 
-it('every cell is answered as the policy says, a refused one leaves no trace, and what is out of reach looks like what is not there', async () => {
+/** Half a minute alone on two cores. */
+const MATRIX_TIMEOUT_MS = 300_000;
+
+it('every cell is answered as the policy says, a refused one leaves no trace, and what is out of reach looks like what is not there', {
+  timeout: MATRIX_TIMEOUT_MS,
+}, async () => {
   const ended = { ...(await liveSubject()), erasable: 'gone' };
   await call(service.app, 'DELETE', `/sessions/my-app/prd/user-session/${ended.sessionId}`);
   const absent: Subject = {

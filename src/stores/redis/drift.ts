@@ -2,7 +2,7 @@
 // command and the proof use it; no request does, for it walks all keys.
 
 import { Cluster, type Redis } from 'ioredis';
-import { bucketName } from '../../sessions/session-id.ts';
+import { bucketName, parseSessionId } from '../../sessions/session-id.ts';
 import type { RedisClient } from './connect.ts';
 import { sessionKey, tagKey, userKey, userMember, userPartKeys } from './keys.ts';
 import { decodeRecord, isForbidden } from './record.ts';
@@ -79,8 +79,9 @@ export async function reportDrift(client: RedisClient, runner: ScriptRunner): Pr
       const [, product = '', env = '', , tag = ''] = ofTag;
       const ids = (await runner.run('members', [key])) as Buffer[];
       for (const id of ids) {
-        const at = sessionKey({ product, env, tag, sessionId: String(id) });
-        phantoms += 1 - (await client.exists(at));
+        const at = { product, env, tag, sessionId: String(id) };
+        const exists = parseSessionId(at.sessionId) && (await client.exists(sessionKey(at)));
+        phantoms += exists ? 0 : 1;
       }
     } else if (ofRecords) {
       const [, product = '', env = '', bucket = bucketName(0), tag] = ofRecords;
