@@ -50,6 +50,8 @@ export async function createFixtures({ port, redis, rootKey, secret }: Target): 
     if (nextCursor === undefined) throw new Error('the list gave no cursor');
     return nextCursor;
   };
+  const newKey = async (): Promise<string> =>
+    (await call<{ id: string }>('/api-keys', { name: 'x', permissions: ['verify'] })).id;
   const cursorOf = (tag: string, userId: string) =>
     nextCursorOf(`/sessions/${PLACE.product}/${PLACE.env}/${tag}?userId=${userId}`);
   await call(`/session-types/${PLACE.product}/${PLACE.tag}`, { name: 'Login' }, 'PUT');
@@ -86,6 +88,11 @@ export async function createFixtures({ port, redis, rootKey, secret }: Target): 
         token: pair.token,
         refreshToken: pair.refreshToken,
         cursor,
+        // One each: a call may change or remove its own.
+        'readApiKey id': await newKey(),
+        'rotateApiKey id': await newKey(),
+        'revokeApiKey id': await newKey(),
+        expiresAt: '2100-01-01T00:00:00.000Z',
         'listUsers cursor': await nextCursorOf(`${users}?tag=${PLACE.tag}`),
         'readUser cursor': await nextCursorOf(`${users}/${USER_ID}?tag=${PLACE.tag}`),
       }),

@@ -45,6 +45,8 @@ export async function startTarget(): Promise<Target> {
     SECRET: TEST_SECRET,
     ROOT_API_KEY: TEST_ROOT_KEY,
     REDIS_URL: server.url,
+    // Else most requests would be refused for the wrong keys before them, and each refusal would count something.
+    AUTH_FAILURES_PER_MINUTE: '0',
     LOG_LEVEL: 'trace',
     DOCS: 'true',
     // Long enough for the tokens of the fixtures to outlive any run, and for no refusal to be a reuse.
