@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util';
 import { INVARIANTS } from './checker.ts';
+import { seeded } from './random.ts';
 import { MIN_JUDGED, type RunResult, run } from './run.ts';
 import { promisedIn, type Scenario, scenarios } from './scenarios.ts';
 
@@ -19,17 +20,6 @@ export interface ProvenScenario {
   readonly results: readonly RunResult[];
   /** Why it did not run. */
   readonly notRun?: string | undefined;
-}
-
-/** A small generator with a seed (mulberry32), so that a run's choices can be repeated. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** Runs the scenarios one after another. */

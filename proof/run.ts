@@ -78,7 +78,7 @@ function keepLiving(step: () => Promise<void>, rate: number) {
 /** A claim on an idempotency key is kept for a day, whatever becomes of its session. */
 const CLAIMS = /^idempotency:/;
 /** A user is remembered for its retention, unless it was erased. */
-const USERS = /^(users|user-records|tags):/;
+const USERS = /^(users|user-records|user-parts):/;
 
 /** Keys of ours left on the primaries that answer, but for those that outlive sessions by intent. */
 async function keysLeft({ servers }: World, outliving: readonly RegExp[]): Promise<number> {

@@ -15,7 +15,7 @@ export interface StoreUnderTest {
   /** Moves the store's time; it stands still in between. */
   advance(ms: number): Promise<void>;
   /** What a recount of everything finds wrong; undefined where nothing is counted twice. */
-  drift?(): Promise<number>;
+  drift?(): Promise<Readonly<Record<string, number>>>;
   /** Number of keys or entries the store holds for sessions; undefined where it cannot be told. */
   countKeys(): Promise<number>;
   close(): Promise<void>;

@@ -164,15 +164,15 @@ export function createModel(product: string): Model {
   };
 }
 
-const pick = <T>(all: readonly T[]): T => all[Math.floor(Math.random() * all.length)] as T;
 const LIVES_MS = [1000, 60_000, 3_600_000, DAY_MS, 40 * DAY_MS];
 
-/** What happens next, by chance. */
-export function randomStep(model: Model, nowMs: number): Step {
+/** What happens next, by chance: `random` answers numbers from 0 up to 1. */
+export function randomStep(model: Model, nowMs: number, random: () => number): Step {
   const { product } = model;
+  const pick = <T>(all: readonly T[]): T => all[Math.floor(random() * all.length)] as T;
   const user = { product, env: 'prd', userId: pick(model.userIds) };
   const session = pick(model.live(nowMs));
-  const chance = Math.random();
+  const chance = random();
   if (chance < 0.15)
     return { do: 'wait', ms: pick([1, 999, 30_000, 3_600_000, DAY_MS, 9 * DAY_MS]) };
   if (chance < 0.17) return { do: 'wait', ms: RETENTION_MS };

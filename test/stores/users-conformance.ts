@@ -1,7 +1,9 @@
 // Owns what every store promises of users: their records, their numbers, the limits on their sessions, their erasure.
 
 import { randomBytes } from 'node:crypto';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { seeded } from '../../proof/random.ts';
 import type { Session } from '../../src/sessions/session.ts';
 import type { TagLimit } from '../../src/sessions/session-store.ts';
 import type { UserPosition } from '../../src/sessions/user-store.ts';
@@ -11,7 +13,7 @@ import { createModel, type Model, randomStep, type Step } from './user-model.ts'
 
 const MANY = { perUser: 10_000 };
 const STEPS = 150;
-const HISTORIES = 4;
+const HISTORIES = 5;
 
 const newProduct = () => `u${randomBytes(6).toString('hex')}`;
 
@@ -74,6 +76,31 @@ export function describeUsers(opened: () => StoreUnderTest): void {
       expect(await store.readUser(one)).toBeUndefined();
     });
 
+    it.each([
+      ['revoked', false],
+      ['evicted', true],
+    ])(
+      'as active only until the last session ends, also when a longer one was %s',
+      async (_how, evicts) => {
+        const { store, advance } = opened();
+        const one = await started({
+          product: newProduct(),
+          expiresAtMs: (await store.now()) + 60_000,
+        });
+        const short = sibling(one, { expiresAtMs: one.createdAtMs + 1000 });
+        if (!evicts) await store.remove(one);
+        const underTag = { most: 1, onLimit: 'evict_oldest' as const };
+        await store.create(short, evicts ? { ...MANY, underTag } : MANY);
+        for (const tag of [undefined, one.tag]) {
+          expect(await store.countActivity({ ...one, tag })).toMatchObject({ activeUsers: 1 });
+        }
+        await advance(1000);
+        for (const tag of [undefined, one.tag]) {
+          expect(await store.countActivity({ ...one, tag })).toMatchObject({ activeUsers: 0 });
+        }
+      },
+    );
+
     it('in lists, each page full but the last, none missed', async () => {
       const { store } = opened();
       const product = newProduct();
@@ -108,14 +135,20 @@ export function describeUsers(opened: () => StoreUnderTest): void {
 
     it('and counts them as a plain recount of the whole history does, at every step of random histories', async () => {
       const { store, advance } = opened();
-      for (let history = 0; history < HISTORIES; history++) {
+      const history = async (seed: number): Promise<void> => {
         const model = createModel(newProduct());
+        const random = seeded(seed);
         for (let step = 0; step < STEPS; step++) {
-          await take(randomStep(model, await store.now()), model);
+          await take(randomStep(model, await store.now(), random), model);
           if (step % 10 === 9) await compare(model);
         }
-        expect((await opened().drift?.()) ?? 0).toBe(0);
-      }
+        expect((await opened().drift?.()) ?? {}).toEqual({});
+      };
+      // What happens hangs on the seed alone, which a failure names. One that has failed: an eviction left a user active for too long.
+      await fc.assert(fc.asyncProperty(fc.noShrink(fc.nat()), history), {
+        numRuns: HISTORIES,
+        examples: [[2121259042]],
+      });
 
       async function take(step: Step, model: Model): Promise<void> {
         const nowMs = await store.now();

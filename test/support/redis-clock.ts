@@ -32,6 +32,7 @@ export async function createRedisClock(): Promise<RedisClockFile> {
   const folder = await mkdtemp(path.join(tmpdir(), 'redis-clock-'));
   const file = path.join(folder, 'now');
   let frozenAt: number | undefined;
+  let turns = 0;
 
   const write = async (text: string): Promise<void> => {
     // By rename, so that a server never reads half a line.
@@ -40,7 +41,7 @@ export async function createRedisClock(): Promise<RedisClockFile> {
   };
   const nowMs = (): number => frozenAt ?? Date.now();
   const set = async (ms: number): Promise<void> => {
-    await write(fakeTime(ms));
+    await write(fakeTime(ms, turns++ % 8));
     frozenAt = ms;
   };
 
@@ -56,12 +57,13 @@ export async function createRedisClock(): Promise<RedisClockFile> {
 
 /**
  * libfaketime's absolute form, which stands still. The fraction passes through a double and is then cut off, hence the
- * 400 ns on top: they keep .123 from becoming .122999 and vanish in Redis, which counts µs.
+ * 400 ns on top: they keep .123 from becoming .122999 and vanish in Redis, which counts µs. Those few differ from time to
+ * time: scripts draw from them which writes tidy up.
  */
-function fakeTime(ms: number): string {
+function fakeTime(ms: number, microseconds: number): string {
   if (!Number.isSafeInteger(ms) || ms < 0)
     throw new RangeError(`not a whole number of ms since 1970: ${ms}`);
-  return `${new Date(ms).toISOString().replace('T', ' ').replace('Z', '')}0004`;
+  return `${new Date(ms).toISOString().replace('T', ' ').replace('Z', '')}00${microseconds}4`;
 }
 
 function preload(library: string): Record<string, string> {

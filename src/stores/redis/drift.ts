@@ -2,10 +2,12 @@
 // command and the proof use it; no request does, for it walks all keys.
 
 import { Cluster, type Redis } from 'ioredis';
-import { bucketName, parseSessionId } from '../../sessions/session-id.ts';
+import type { Locator, Place } from '../../sessions/session.ts';
+import { bucketOf, parseSessionId } from '../../sessions/session-id.ts';
 import type { RedisClient } from './connect.ts';
-import { sessionKey, tagKey, userKey, userMember, userPartKeys } from './keys.ts';
-import { decodeRecord, isForbidden } from './record.ts';
+import { type IndexEntry, readLive } from './indexes.ts';
+import { partKeys, sessionKey, tagKey, userKey, userMember } from './keys.ts';
+import { readSession } from './reading.ts';
 import type { ScriptRunner } from './run-script.ts';
 
 export interface DriftReport {
@@ -16,7 +18,7 @@ export interface DriftReport {
   readonly unlisted: number;
   /** Live entries of an index whose session is not there. */
   readonly phantoms: number;
-  /** Live sessions whose user does not count as active until they end. */
+  /** Live sessions whose user does not count as active until they end, and users who count so for longer. */
   readonly usersOff: number;
   /** Parts whose counters are not what their records add up to, or whose records and users differ. */
   readonly countersOff: number;
@@ -25,8 +27,9 @@ export interface DriftReport {
 /** `session:{my-app:prd:5f}:user-session:<id>`, as keys.ts writes it. */
 const SESSION_KEY = /^session:\{([^:]+):([^:]+):[0-9a-f]{2}\}:([^:]+):([^:]+)$/;
 const TAG_KEY = /^tag:\{([^:]+):([^:]+):([0-9a-f]{2})\}:([^:]+)$/;
-const RECORDS_KEY = /^user-records:\{([^:]+):([^:]+):([0-9a-f]{2})\}(?::([^:]+))?$/;
+const USERS_KEY = /^users:\{([^:]+):([^:]+):([0-9a-f]{2})\}(?::([^:]+))?$/;
 const SCAN_COUNT = 500;
+const USERS_AT_ONCE = 500;
 
 async function* keysOf(client: RedisClient): AsyncGenerator<string> {
   const nodes: Redis[] = client instanceof Cluster ? client.nodes('master') : [client];
@@ -41,26 +44,45 @@ async function* keysOf(client: RedisClient): AsyncGenerator<string> {
 }
 
 /** What is wrong with one session: how many of its indexes do not list it, and how many parts of its user end before it. */
-async function auditSession(client: RedisClient, { run }: ScriptRunner, parts: string[]) {
-  const [product = '', env = '', tag = '', sessionId = ''] = parts;
-  const locator = { product, env, tag, sessionId };
-  const record = await client.getBuffer(sessionKey(locator));
-  if (record === null || isForbidden(record)) return undefined;
-  const session = decodeRecord(record, locator);
-  const bucket = sessionId.slice(0, 2);
+async function auditSession(runner: ScriptRunner, locator: Locator) {
+  const { session } = await readSession(runner, locator);
+  if (session === undefined) return undefined;
+  const bucket = bucketOf(session);
   const keys = [
     tagKey(session, bucket),
     userKey(session),
-    userPartKeys(session, bucket)[0],
-    userPartKeys(session, bucket, tag)[0],
+    partKeys(session, bucket, '')[0],
+    partKeys(session, bucket, session.tag)[0],
   ];
-  const members = [sessionId, userMember(session), session.userId, session.userId];
-  const scores = (await run('scores', keys, members)) as unknown[];
+  const members = [session.sessionId, userMember(session), session.userId, session.userId];
+  const scores = (await runner.run('scores', keys, members)) as unknown[];
   const [inTag, inUser, ...ends] = scores.map((score) => Number(score || Number.NaN));
   return {
     unlisted: [inTag, inUser].filter((score) => score !== session.expiresAtMs).length,
     usersOff: ends.filter((score) => !(score >= session.expiresAtMs)).length,
   };
+}
+
+/** How many users of a part count as active until another moment than the expiry of their last session. */
+async function auditUsers(
+  runner: ScriptRunner,
+  place: Place,
+  bucket: string,
+  tag: string,
+): Promise<number> {
+  const [index] = partKeys(place, bucket, tag);
+  let off = 0;
+  let last: IndexEntry | undefined;
+  do {
+    const users = await readLive(runner, index, last, USERS_AT_ONCE);
+    for (const { member, score } of users) {
+      const sessions = userKey({ ...place, userId: member });
+      const ends = Number(await runner.run('lastExpiry', [sessions], [tag]));
+      off += ends === score ? 0 : 1;
+    }
+    last = users.at(-1);
+  } while (last !== undefined);
+  return off;
 }
 
 /** Recounts everything. Changes that are under way meanwhile may show; what stays when it is run again is drift. Rejects with Outage or an error of the connection. */
@@ -69,9 +91,10 @@ export async function reportDrift(client: RedisClient, runner: ScriptRunner): Pr
   for await (const key of keysOf(client)) {
     const ofSession = SESSION_KEY.exec(key);
     const ofTag = TAG_KEY.exec(key);
-    const ofRecords = RECORDS_KEY.exec(key);
+    const ofUsers = USERS_KEY.exec(key);
     if (ofSession) {
-      const audit = await auditSession(client, runner, ofSession.slice(1));
+      const [, product = '', env = '', tag = '', sessionId = ''] = ofSession;
+      const audit = await auditSession(runner, { product, env, tag, sessionId });
       sessions += audit ? 1 : 0;
       unlisted += audit?.unlisted ?? 0;
       usersOff += audit?.usersOff ?? 0;
@@ -83,12 +106,12 @@ export async function reportDrift(client: RedisClient, runner: ScriptRunner): Pr
         const exists = parseSessionId(at.sessionId) && (await client.exists(sessionKey(at)));
         phantoms += exists ? 0 : 1;
       }
-    } else if (ofRecords) {
-      const [, product = '', env = '', bucket = bucketName(0), tag] = ofRecords;
+    } else if (ofUsers) {
+      const [, product = '', env = '', bucket = '', tag = ''] = ofUsers;
+      const place = { product, env };
       parts++;
-      countersOff += Number(
-        await runner.run('recount', userPartKeys({ product, env }, bucket, tag)),
-      );
+      countersOff += Number(await runner.run('recount', partKeys(place, bucket, tag)));
+      usersOff += await auditUsers(runner, place, bucket, tag);
     }
   }
   return { sessions, parts, unlisted, phantoms, usersOff, countersOff };

@@ -1,17 +1,21 @@
 // Owns the Lua that all scripts share: the time inside Redis, and how the indexes of sessions are kept.
 
+/** One write in so many tidies up: what it drops in one go is many times what those writes add. */
+const TIDIES_ONE_IN = 8;
 /** Index members trimmed at most by one write. */
 const TRIM = 64;
 
 export const NOW = `
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local tidies = t[2] % ${TIDIES_ONE_IN} == 0
 local function ms(n) return string.format('%.0f', n) end
 `;
 
 /** Drops some expired members, and lets the index expire with its last one. EXPIRE with GT would set nothing on a key without TTL. */
 export const TIDY = `
 local function trim(index)
+  if not tidies then return end
   local dead = redis.call('ZRANGE', index, '-inf', ms(now), 'BYSCORE', 'LIMIT', 0, ${TRIM})
   if #dead > 0 then redis.call('ZREM', index, unpack(dead)) end
 end

@@ -4,10 +4,10 @@ import type { Locator } from '../../sessions/session.ts';
 import { bucketName } from '../../sessions/session-id.ts';
 import type { TagPosition, TagQuery, UserRemoval } from '../../sessions/session-store.ts';
 import type { PartRef, UserPosition } from '../../sessions/user-store.ts';
-import { parseUserMember, tagKey, userKey, userPartKeys } from './keys.ts';
+import { parseUserMember, partKeys, tagKey, userKey } from './keys.ts';
 import type { ScriptRunner } from './run-script.ts';
 
-interface IndexEntry {
+export interface IndexEntry {
   readonly member: string;
   readonly score: number;
 }
@@ -40,21 +40,30 @@ async function readBehind(
   return found.slice(0, count);
 }
 
+/** The first `count` live entries of an index behind `after`, in order of their scores. */
+export const readLive = (
+  { run }: ScriptRunner,
+  index: string,
+  after: IndexEntry | undefined,
+  count: number,
+): Promise<readonly IndexEntry[]> =>
+  readBehind(
+    async (lowest = 0, offset) =>
+      entriesOf((await run('slice', [index], [lowest, offset, count])) as Buffer[]),
+    after,
+    count,
+  );
+
 /** One bucket's part of a walk over the sessions of a tag. */
 export async function readBucket(
-  { run }: ScriptRunner,
+  runner: ScriptRunner,
   query: TagQuery,
   bucket: number,
   after: TagPosition | undefined,
   count: number,
 ): Promise<readonly TagPosition[]> {
-  const index = tagKey(query, bucketName(bucket));
-  const found = await readBehind(
-    async (lowest = 0, offset) =>
-      entriesOf((await run('slice', [index], [lowest, offset, count])) as Buffer[]),
-    after && { score: after.expiresAtMs, member: after.sessionId },
-    count,
-  );
+  const behind = after && { score: after.expiresAtMs, member: after.sessionId };
+  const found = await readLive(runner, tagKey(query, bucketName(bucket)), behind, count);
   return found.map(({ member, score }) => ({ bucket, expiresAtMs: score, sessionId: member }));
 }
 
@@ -67,7 +76,7 @@ export async function readUserBucket(
   after: UserPosition | undefined,
   count: number,
 ): Promise<readonly UserPosition[]> {
-  const [index] = userPartKeys(part, bucketName(bucket), part.tag);
+  const [index] = partKeys(part, bucketName(bucket), part.tag ?? '');
   let forgottenMs = 0;
   const found = await readBehind(
     async (lowest, offset) => {

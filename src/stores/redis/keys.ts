@@ -62,23 +62,28 @@ export function parseUserMember(member: string): {
   return { sessionId, tag };
 }
 
-const partIn = (slot: string, tag?: string): [string, string] =>
-  tag === undefined
+const partIn = (slot: string, tag: string): [string, string] =>
+  tag === ''
     ? [`users:${slot}`, `user-records:${slot}`]
     : [`users:${slot}:${tag}`, `user-records:${slot}:${tag}`];
+const partsIn = (slot: string): string => `user-parts:${slot}`;
 
-/** The two keys of the users of a bucket, under one tag or all: by how they stand; their records and the counters made of them. */
-export const userPartKeys = (at: Place, bucket: string, tag?: string): [string, string] =>
+/** The two keys of the users of a bucket, under one tag or all (''): by how they stand; their records and the counters made of them. */
+export const partKeys = (at: Place, bucket: string, tag: string): [string, string] =>
   partIn(slotTag(at, bucket), tag);
 
-const tagsIn = (slot: string): string => `tags:${slot}`;
-
-/** The tags that have users in a bucket. */
-export const bucketTagsKey = (at: Place, bucket: string): string => tagsIn(slotTag(at, bucket));
+/** The parts of a bucket: the tags that have users in it, and '' for all, with the moment until which each is kept. */
+export const partsKey = (at: Place, bucket: string): string => partsIn(slotTag(at, bucket));
 
 /** The keys that change together with the sessions of a user under a tag, in the order the scripts expect; those of the sessions follow. */
 export function writeKeys(session: Locator & UserRef): string[] {
   const slot = slotTag(session, bucketIn(session.sessionId));
   const { tag } = session;
-  return [tagIn(slot, tag), userKey(session), ...partIn(slot), ...partIn(slot, tag), tagsIn(slot)];
+  return [
+    tagIn(slot, tag),
+    userKey(session),
+    ...partIn(slot, ''),
+    ...partIn(slot, tag),
+    partsIn(slot),
+  ];
 }

@@ -1,13 +1,8 @@
 // Owns the Redis store: the port's operations as scripts on the keys of one slot (single, Sentinel, Cluster; Valkey is the same).
 
 import type { DocumentStore } from '../../sessions/document-store.ts';
-import { isLive, type Locator, type Session, type UserRef } from '../../sessions/session.ts';
-import type {
-  Creation,
-  Reading,
-  SessionStore,
-  StoreDescription,
-} from '../../sessions/session-store.ts';
+import type { Locator, Session, UserRef } from '../../sessions/session.ts';
+import type { Creation, SessionStore, StoreDescription } from '../../sessions/session-store.ts';
 import { walkBuckets } from '../bucket-walk.ts';
 import { MAX_API_KEYS, MAX_TYPES } from '../limits.ts';
 import { createRedisClaims } from './claims.ts';
@@ -26,7 +21,8 @@ import {
   userKey,
   writeKeys,
 } from './keys.ts';
-import { decodeRecord, encodeHead, encodeRecord, isForbidden } from './record.ts';
+import { readSession, timeMs } from './reading.ts';
+import { encodeHead, encodeRecord } from './record.ts';
 import {
   createScriptRunner,
   type ObserveOperation,
@@ -60,21 +56,6 @@ export interface RedisStore extends SessionStore {
 
 /** Sessions of a revoked user removed at once; between two such groups other work gets its turn. */
 const REMOVE_AT_ONCE = 100;
-
-const timeMs = (seconds: unknown, microseconds: unknown): number =>
-  Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
-
-const decodeLive = (record: unknown, locator: Locator, nowMs: number): Session | undefined => {
-  if (!Buffer.isBuffer(record) || isForbidden(record)) return undefined;
-  const session = decodeRecord(record, locator);
-  return isLive(session, nowMs) ? session : undefined;
-};
-
-async function readSession({ run }: ScriptRunner, locator: Locator): Promise<Reading> {
-  const [seconds, microseconds, record] = (await run('read', [sessionKey(locator)])) as unknown[];
-  const nowMs = timeMs(seconds, microseconds);
-  return { nowMs, session: decodeLive(record, locator, nowMs) };
-}
 
 async function readAll(
   runner: ScriptRunner,

@@ -16,7 +16,7 @@ const FORBIDDEN_MS = 12 * MAX_SKEW_MS;
 const EVICT = 100;
 
 /**
- * KEYS of every write: tag index, user index, users of all tags, their records, users of the tag, their records, tags of the bucket;
+ * KEYS of every write: tag index, user index, users of all tags, their records, users of the tag, their records, parts of the bucket;
  * then sessions. ARGV of a write: record, expiry, session id, tag, user id, retention, moment of the start or last refresh.
  */
 const WRITE = `
@@ -68,8 +68,9 @@ if #evicted > 0 then
   redis.call('UNLINK', unpack(sessions))
   remove(KEYS[1], evicted)
   remove(KEYS[2], members)
+  leave(user, tag)
 end
-if again then leave(user, tag) else write(1) end
+if not again then write(1) end
 return {again and 'again' or 'created', unpack(evicted)}
 `;
 

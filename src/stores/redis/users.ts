@@ -1,16 +1,15 @@
 // Owns the port of users on Redis: readings of what the scripts of sessions keep, and erasure.
 
-import type { Place } from '../../sessions/session.ts';
 import { BUCKET_COUNT, bucketName, bucketOf } from '../../sessions/session-id.ts';
 import type { Activity, PartRef, User, UserQuery, UserStore } from '../../sessions/user-store.ts';
 import { addActivities, weekdayOf } from '../activity.ts';
 import { walkBuckets } from '../bucket-walk.ts';
 import { readUserBucket } from './indexes.ts';
-import { bucketTagsKey, tagKey, userKey, userPartKeys } from './keys.ts';
+import { partKeys, partsKey, tagKey, userKey } from './keys.ts';
 import type { ScriptRunner } from './run-script.ts';
 
-/** Tags whose parts one script erases a user from; each adds two keys. */
-const TAGS_AT_ONCE = 100;
+/** Parts that one script erases a user from; each adds two keys. */
+const PARTS_AT_ONCE = 100;
 /** Buckets asked at once for their numbers. */
 const BUCKETS_AT_ONCE = 32;
 
@@ -21,11 +20,12 @@ async function readUser(
   retentionMs: number,
   query: UserQuery,
 ): Promise<User | undefined> {
-  const { userId, tag } = query;
+  const { userId, tag = '' } = query;
+  const bucket = bucketOf(query);
   const [firstSeen, lastSeen, sessions, live] = (await run(
     'user',
-    [...userPartKeys(query, bucketOf(query), tag), userKey(query)],
-    [retentionMs, userId, tag ?? ''],
+    [...partKeys(query, bucket, tag), userKey(query)],
+    [retentionMs, userId, tag],
   )) as unknown[];
   if (firstSeen === undefined) return undefined;
   return {
@@ -37,10 +37,6 @@ async function readUser(
   };
 }
 
-/** The tags that may have users in a bucket. */
-const tagsOf = async ({ run }: ScriptRunner, at: Place, bucket: string): Promise<string[]> =>
-  ((await run('tags', [bucketTagsKey(at, bucket)])) as unknown[]).map(text);
-
 /** One bucket's numbers, of users that are kept only: asks again as long as there were forgotten ones to drop. */
 async function countBucket(
   { run }: ScriptRunner,
@@ -48,11 +44,14 @@ async function countBucket(
   part: PartRef,
   bucket: string,
 ): Promise<Activity> {
-  const { tag } = part;
-  const last = tag === undefined ? bucketTagsKey(part, bucket) : tagKey({ ...part, tag }, bucket);
-  const keys = [...userPartKeys(part, bucket, tag), last];
+  const { tag = '' } = part;
+  const keys = [
+    ...partKeys(part, bucket, tag),
+    partsKey(part, bucket),
+    tagKey({ ...part, tag }, bucket),
+  ];
   for (;;) {
-    const reply = await run('activity', keys, [retentionMs, tag === undefined ? 0 : 1]);
+    const reply = await run('activity', keys, [retentionMs, tag]);
     const [dropped, active, left, expired, counters, rest] = reply as [
       number,
       number,
@@ -63,9 +62,8 @@ async function countBucket(
     ];
     if (dropped > 0) continue;
     const [sessions = 0, today = 0, ...newUsers] = counters;
-    const indexes = Array.isArray(rest)
-      ? rest.map((each) => tagKey({ ...part, tag: text(each) }, bucket))
-      : [];
+    const tags = Array.isArray(rest) ? rest.map(text).filter((each) => each !== '') : [];
+    const indexes = tags.map((each) => tagKey({ ...part, tag: each }, bucket));
     const live = indexes.length > 0 ? await run('live', indexes) : 0;
     return {
       activeUsers: active,
@@ -103,14 +101,13 @@ export function createRedisUsers(runner: ScriptRunner, retentionMs: number): Use
     },
     async eraseUser(user) {
       const bucket = bucketOf(user);
-      const tagsKey = bucketTagsKey(user, bucket);
-      const tags = [...(await tagsOf(runner, user, bucket)), undefined];
-      for (let done = 0; done < tags.length; done += TAGS_AT_ONCE) {
-        const some = tags.slice(done, done + TAGS_AT_ONCE);
-        const parts = some.flatMap((tag) => userPartKeys(user, bucket, tag));
-        const keys = [userKey(user), tagsKey, ...parts];
-        const args = [user.userId, ...some.map((tag) => tag ?? '')];
-        const [erased] = await runner.runDurably('erase', { keys, args });
+      const tags = (await runner.run('parts', [partsKey(user, bucket)])) as unknown[];
+      const parts = tags.length > 0 ? tags.map(text) : [''];
+      for (let done = 0; done < parts.length; done += PARTS_AT_ONCE) {
+        const some = parts.slice(done, done + PARTS_AT_ONCE);
+        const keysOfParts = some.flatMap((tag) => partKeys(user, bucket, tag));
+        const keys = [userKey(user), partsKey(user, bucket), ...keysOfParts];
+        const [erased] = await runner.runDurably('erase', { keys, args: [user.userId, ...some] });
         if (Number(erased) === 0) return false;
       }
       return true;
