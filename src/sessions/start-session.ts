@@ -115,5 +115,6 @@ export async function startSession(deps: SessionDeps, input: StartInput): Promis
   // 128 random bits that meet are a broken generator, not bad luck.
   if (outcome === 'taken') throw new Error('a freshly drawn session id is taken');
   emitStart(deps, session, evicted);
-  return { ...(await makeTokenPair(deps, session)), evicted };
+  const { token, refreshToken } = await makeTokenPair(deps, session);
+  return { token, refreshToken, session, evicted };
 }

@@ -4,7 +4,13 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { withRedis } from '../support/redis-client.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
-import { type ServiceProcess, startService } from '../support/service-process.ts';
+import {
+  type ServiceProcess,
+  spawnService,
+  startService,
+  TEST_ROOT_KEY,
+  TEST_SECRET,
+} from '../support/service-process.ts';
 
 /** The words of the documented command after its name. */
 function documentedUser(): string[] {
@@ -15,12 +21,12 @@ function documentedUser(): string[] {
 
 let redis: RedisServer;
 let service: ServiceProcess;
+let url: string;
 beforeAll(async () => {
   redis = await startRedis({ appendonly: true });
   await withRedis(redis.port, (client) => client.call('ACL', ...documentedUser()));
-  service = await startService({
-    REDIS_URL: `redis://session-mint:password@127.0.0.1:${redis.port}`,
-  });
+  url = `redis://session-mint:password@127.0.0.1:${redis.port}`;
+  service = await startService({ REDIS_URL: url });
 });
 afterAll(async () => {
   await service?.stop();
@@ -106,4 +112,11 @@ it('requests are counted with these permissions, and idempotent starts remembere
   const pairs = (await Promise.all(answers.map((each) => each.json()))) as { sessionId: string }[];
   expect(new Set(pairs.map(({ sessionId }) => sessionId)).size).toBe(1);
   expect(answers.map(({ headers }) => headers.get('ratelimit-remaining'))).toEqual(['2', '1']);
+});
+
+it('what is kept can be recounted with these permissions', async () => {
+  await ask('/sessions', { ...PLACE, ...DATA });
+  const env = { REDIS_URL: url, SECRET: TEST_SECRET, ROOT_API_KEY: TEST_ROOT_KEY };
+  const run = await spawnService(env, ['--report-drift']);
+  expect(await run.exited, run.output()).toMatchObject({ code: 0 });
 });

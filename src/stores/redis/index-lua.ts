@@ -12,7 +12,7 @@ local tidies = t[2] % ${TIDIES_ONE_IN} == 0
 local function ms(n) return string.format('%.0f', n) end
 `;
 
-/** Drops some expired members, and lets the index expire with its last one. EXPIRE with GT would set nothing on a key without TTL. */
+/** Drops some expired members, and lets the index expire with its last one: GT says no to a key that is new, or whose last member may come sooner now. */
 export const TIDY = `
 local function trim(index)
   if not tidies then return end
@@ -26,7 +26,7 @@ end
 local function add(index, score, member)
   trim(index)
   redis.call('ZADD', index, score, member)
-  expire_with_last(index)
+  if redis.call('PEXPIREAT', index, score, 'GT') == 0 then expire_with_last(index) end
 end
 local function remove(index, members)
   trim(index)

@@ -20,8 +20,11 @@ const bucketIn = (sessionId: string): string => {
   return parsed.bucket;
 };
 
+const sessionIn = (slot: string, { tag, sessionId }: Locator): string =>
+  `session:${slot}:${tag}:${sessionId}`;
+
 export const sessionKey = (at: Locator): string =>
-  `session:${slotTag(at, bucketIn(at.sessionId))}:${at.tag}:${at.sessionId}`;
+  sessionIn(slotTag(at, bucketIn(at.sessionId)), at);
 
 const tagIn = (slot: string, tag: string): string => `tag:${slot}:${tag}`;
 
@@ -75,15 +78,16 @@ export const partKeys = (at: Place, bucket: string, tag: string): [string, strin
 /** The parts of a bucket: the tags that have users in it, and '' for all, with the moment until which each is kept. */
 export const partsKey = (at: Place, bucket: string): string => partsIn(slotTag(at, bucket));
 
-/** The keys that change together with the sessions of a user under a tag, in the order the scripts expect; those of the sessions follow. */
-export function writeKeys(session: Locator & UserRef): string[] {
-  const slot = slotTag(session, bucketIn(session.sessionId));
-  const { tag } = session;
+/** The keys that change together with sessions of one user under one tag, in the order the scripts expect; those of the sessions come last. */
+export function writeKeys(...sessions: readonly [Locator & UserRef, ...Locator[]]): string[] {
+  const [first] = sessions;
+  const slot = slotTag(first, bucketIn(first.sessionId));
   return [
-    tagIn(slot, tag),
-    userKey(session),
+    tagIn(slot, first.tag),
+    userKey(first),
     ...partIn(slot, ''),
-    ...partIn(slot, tag),
+    ...partIn(slot, first.tag),
     partsIn(slot),
+    ...sessions.map((each) => sessionIn(slot, each)),
   ];
 }

@@ -97,7 +97,7 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
 
   /** What every write of a session begins with. */
   const write = (session: Session) => ({
-    keys: [...writeKeys(session), sessionKey(session)],
+    keys: writeKeys(session),
     args: [
       encodeRecord(session),
       session.expiresAtMs,
@@ -111,7 +111,7 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
 
   /** The removal of sessions of one user and one tag. */
   const removal = (all: Readonly<NonEmpty<Locator & UserRef>>): ScriptCall => ({
-    keys: [...writeKeys(all[0]), ...all.map(sessionKey)],
+    keys: writeKeys(...all),
     args: [all[0].tag, all[0].userId, userRetentionMs, ...all.map(({ sessionId }) => sessionId)],
   });
 
@@ -136,7 +136,7 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
 
     async create(session, { perUser, underTag }) {
       const { keys, args } = write(session);
-      const limits = [perUser, underTag?.most ?? '', underTag?.onLimit ?? ''];
+      const limits = underTag ? [perUser, underTag.most, underTag.onLimit] : [perUser];
       const evicted: string[] = [];
       for (;;) {
         const [reply] = await runDurably('create', { keys, args: [...args, ...limits] });

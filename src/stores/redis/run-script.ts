@@ -40,6 +40,11 @@ export function defineScripts(client: RedisClient): void {
 
 const scriptMethod = (name: string): string => `mint_${name}`;
 
+/** What ioredis calls each script when the reply is to be Buffers. */
+const methods = Object.fromEntries(
+  Object.keys(scripts).map((name) => [name, `${scriptMethod(name)}Buffer`]),
+) as Record<ScriptName, string>;
+
 /**
  * Runs one script; replies are Buffers. ioredis sends a script that Redis has forgotten once more, and gives up if it was
  * forgotten again meanwhile: NOSCRIPT means that nothing was done, and its text cannot be forgotten.
@@ -50,7 +55,7 @@ async function callScript(
   keys: readonly string[],
   args: readonly ScriptArgument[],
 ): Promise<unknown> {
-  const method = (client as unknown as Custom)[`${scriptMethod(name)}Buffer`];
+  const method = (client as unknown as Custom)[methods[name]];
   if (method === undefined) throw new TypeError(`script ${name} is not defined`);
   try {
     return await method.call(client, keys.length, ...keys, ...args);

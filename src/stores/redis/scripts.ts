@@ -33,7 +33,7 @@ end
 `;
 
 /**
- * KEYS and ARGV of a write; then most sessions of the user, most of them under this tag ('' for no limit), what to do at that limit.
+ * KEYS and ARGV of a write; then most sessions of the user and, if they are limited, most of them under this tag and what to do then.
  * Answers the outcome and the ids that were evicted; 'again' if more have to be evicted before there is room.
  */
 const CREATE = `#!lua
@@ -52,7 +52,7 @@ local function in_excess(most)
   for i = #ids, math.max(#ids - most + 2, 1), -1 do ids[i] = nil end
   return ids
 end
-local excess = ARGV[9] ~= '' and in_excess(tonumber(ARGV[9])) or {}
+local excess = ARGV[9] and in_excess(tonumber(ARGV[9])) or {}
 if #excess > 0 and ARGV[10] == 'reject' then return {'limit_reached'} end
 if redis.call('ZCOUNT', KEYS[2], '(' .. ms(now), '+inf') - #excess >= tonumber(ARGV[8]) then return {'limit_reached'} end
 

@@ -94,8 +94,13 @@ local function see_user(tag, set, records, user, seen, started, expiry)
     first_seen, last_seen, sessions = struct.unpack('>I6I6I4', found[1])
     last_seen, sessions, new = math.max(last_seen, seen), sessions + started, 0
   end
-  local counters = count(unpack_counters(found[2]), first_seen, new, math.max(new, started))
-  redis.call('HSET', records, field, struct.pack('>I6I6I4', first_seen, last_seen, sessions), '#', counters)
+  local record = struct.pack('>I6I6I4', first_seen, last_seen, sessions)
+  if new + started > 0 then
+    local counters = count(unpack_counters(found[2]), first_seen, new, math.max(new, started))
+    redis.call('HSET', records, field, record, '#', counters)
+  else
+    redis.call('HSET', records, field, record)
+  end
   local later = redis.call('ZADD', set, 'GT', 'CH', expiry, user)
   -- Only a refresh may have shortened what was the last one.
   if later == 0 and started == 0 then redis.call('ZADD', set, last_expiry(KEYS[2], tag), user) end
