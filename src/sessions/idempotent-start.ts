@@ -112,6 +112,7 @@ export async function startOnce(deps: SessionDeps, input: IdempotentStart): Prom
       written: false,
       evicted: [],
     });
+  let watched = '';
   let looks = 0;
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const { text, mine } = await deps.store.claim(name, await propose(), REMEMBERED_MS);
@@ -119,6 +120,9 @@ export async function startOnce(deps: SessionDeps, input: IdempotentStart): Prom
     if (claim.fingerprint !== fingerprint) throw new Refusal({ code: 'idempotency_key_reused' });
     const pair = await (mine ? honourClaim : followClaim)(deps, input, name, text);
     if (pair !== undefined) return pair;
+    // Each claim gets its time: whoever took over from a dead one is at work now.
+    if (text !== watched) looks = 0;
+    watched = text;
     if (looks++ < LOOKS) {
       await deps.pause(LOOK_EVERY_MS);
     } else if (await deps.store.forbid({ ...start, sessionId: claim.sessionId })) {

@@ -144,6 +144,28 @@ describe('a start under an idempotency key', () => {
     expect(pair.session.sessionId).toBe(session.sessionId);
     expect(claimed).toHaveBeenCalled();
   });
+
+  it('leaves each who has taken over from a dead one the time to start', async () => {
+    const forbidden: string[] = [];
+    const announced = ['dead', 'alive'].map(() => sampleSession(START).sessionId);
+    let looks = 0;
+    const app = await appOn({
+      async claim(_name, text) {
+        const sessionId = announced[forbidden.length] ?? '';
+        if (forbidden.length > 0 && ++looks === 5) {
+          await app.store.create(sampleSession({ ...START, sessionId }), { perUser: 10 });
+        }
+        return { text: JSON.stringify({ ...JSON.parse(text), sessionId }), mine: false };
+      },
+      async forbid({ sessionId }) {
+        forbidden.push(sessionId);
+        return true;
+      },
+    });
+    const pair = await app.sessions.startOnce(ONCE);
+    expect(pair.session.sessionId).toBe(announced[1]);
+    expect(forbidden).toEqual([announced[0]]);
+  });
 });
 
 describe('a refresh token sealed by us', () => {
