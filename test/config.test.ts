@@ -1,9 +1,9 @@
 // Owns the promises of the configuration: every wrong setting named at once, no value shown, production strict.
 
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { ConfigError, type Environment, loadConfig } from '../src/config.ts';
 import { PUBLISHED_SECRETS, SECRET_SETTINGS } from '../src/config-schema.ts';
 
@@ -79,6 +79,7 @@ it('all wrong settings are named at once, and none of their values', () => {
 
 describe.each(SECRET_SETTINGS)('%s from a file', (name) => {
   const directory = mkdtempSync(join(tmpdir(), 'config-'));
+  afterAll(() => rmSync(directory, { recursive: true }));
   const file = (content: string) => {
     const path = join(directory, `${name}-${content.length}`);
     writeFileSync(path, content);

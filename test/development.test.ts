@@ -2,13 +2,17 @@
 
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { curlCommand, keptRootKey } from '../src/development.ts';
 
-const folder = () => mkdtempSync(join(tmpdir(), 'root-key-'));
+function folder(): string {
+  const made = mkdtempSync(join(tmpdir(), 'root-key-'));
+  onTestFinished(() => rmSync(made, { recursive: true }));
+  return made;
+}
 
 it('the root key is made once and found again, readable by its owner only', () => {
   const file = join(folder(), 'kept', 'root-api-key');

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -49,8 +49,9 @@ export async function spawnService(
   env: Readonly<Record<string, string>>,
   args: readonly string[] = [],
 ): Promise<RunningOutput> {
+  const cwd = await mkdtemp(join(tmpdir(), 'session-mint-'));
   const child = spawn(process.execPath, ['--import', TSX, MAIN, ...args], {
-    cwd: await mkdtemp(join(tmpdir(), 'session-mint-')),
+    cwd,
     env: { PATH: process.env['PATH'] ?? '', UV_THREADPOOL_SIZE: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -62,8 +63,9 @@ export async function spawnService(
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     text += chunk;
   });
-  const exited = once(child, 'close').then(([code, signal]) => {
+  const exited = once(child, 'close').then(async ([code, signal]) => {
     children.delete(child);
+    await rm(cwd, { recursive: true, force: true });
     return { code, signal } as Exit;
   });
   return { child, output: () => text, exited };
