@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { buildApp } from './app.ts';
 import { createApiKeys } from './callers/api-keys.ts';
-import { authenticateConfigured, authenticateStored, firstOf } from './callers/authenticate.ts';
+import { authenticateConfigured, authenticateStored } from './callers/authenticate.ts';
 import { PERMISSIONS } from './callers/caller.ts';
 import { type Config, ConfigError, loadProcessConfig } from './config.ts';
 import { curlCommand, keptRootKey } from './development.ts';
@@ -181,7 +181,7 @@ async function start(config: Config): Promise<void> {
     types,
     keys,
     store,
-    authenticate: firstOf(authenticateConfigured(configuredKeys(config, rootKey)), authenticate),
+    authenticate: authenticateConfigured(configuredKeys(config, rootKey), authenticate),
     apiKeys: createApiKeys({
       store: keyStore,
       storeClock,

@@ -18,17 +18,18 @@ const DEADLINE_MS = 500;
 
 const digest = (text: string): Buffer => hash('sha256', text, 'buffer');
 
-/** Authenticates against keys known from the configuration, comparing digests of equal length in constant time. */
+/** Authenticates against keys known from the configuration, comparing digests of equal length in constant time; asks `others` for the rest. */
 export function authenticateConfigured(
   keys: readonly { readonly key: string; readonly caller: Caller }[],
+  others: Authenticate,
 ): Authenticate {
   const known = keys.map(({ key, caller }) => ({ keyDigest: digest(key), caller }));
-  return async (apiKey) => {
+  return (apiKey) => {
     const given = digest(apiKey);
     let found: Caller | undefined;
     for (const { keyDigest, caller } of known)
       if (timingSafeEqual(keyDigest, given)) found = caller;
-    return found;
+    return found ?? others(apiKey);
   };
 }
 
@@ -75,14 +76,3 @@ export function authenticateStored(deps: AuthenticateDeps): Authenticate & {
   };
   return Object.assign(authenticate, { forget: (id: string) => cache.forget(KEYS, id) });
 }
-
-/** The first who knows the key. */
-export const firstOf =
-  (...all: readonly Authenticate[]): Authenticate =>
-  async (apiKey) => {
-    for (const authenticate of all) {
-      const caller = await authenticate(apiKey);
-      if (caller !== undefined) return caller;
-    }
-    return undefined;
-  };

@@ -40,7 +40,7 @@ const isAmong = (
 ): boolean => own === undefined || given?.every((each) => own.includes(each)) === true;
 
 /** The caller behind an API key, undefined if there is none. Rejects with Outage if the store cannot tell. */
-export type Authenticate = (apiKey: string) => Promise<Caller | undefined>;
+export type Authenticate = (apiKey: string) => Caller | undefined | Promise<Caller | undefined>;
 
 /** Whether a caller holds everything that this would give: nobody hands on more than it has, nor for longer, from elsewhere or more often. */
 export function holds(caller: Caller, given: Grant): boolean {

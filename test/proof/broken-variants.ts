@@ -111,7 +111,7 @@ export const variants: readonly Variant[] = [
         put: "local removed = redis.call('EXISTS', KEYS[8])\nif removed == 1 then redis.call('SET', KEYS[8], '', 'KEEPTTL') end",
       },
       {
-        file: REDIS_STORE,
+        file: 'src/stores/redis/reading.ts',
         find: 'if (!Buffer.isBuffer(record) || isForbidden(record)) return undefined;',
         put: 'if (!Buffer.isBuffer(record) || record.length === 0) return undefined;',
       },

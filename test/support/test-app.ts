@@ -5,11 +5,7 @@ import { Writable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../../src/app.ts';
 import { createApiKeys } from '../../src/callers/api-keys.ts';
-import {
-  authenticateConfigured,
-  authenticateStored,
-  firstOf,
-} from '../../src/callers/authenticate.ts';
+import { authenticateConfigured, authenticateStored } from '../../src/callers/authenticate.ts';
 import { type Caller, PERMISSIONS } from '../../src/callers/caller.ts';
 import { createLogger } from '../../src/http/logger.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
@@ -158,15 +154,15 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     types,
     keys,
     store,
-    authenticate: firstOf(
-      authenticateConfigured([
+    authenticate: authenticateConfigured(
+      [
         { key: ROOT_KEY, caller: { id: 'root', permissions: new Set(PERMISSIONS), scope: {} } },
         {
           key: METRICS_KEY,
           caller: { id: 'metrics', permissions: new Set(['metrics']), scope: {} },
         },
         ...(options.callers ?? []),
-      ]),
+      ],
       authenticate,
     ),
     apiKeys: createApiKeys({
