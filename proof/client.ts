@@ -1,8 +1,8 @@
 // Owns asking the service and writing down what came of it. Only the form of an answer is judged here, the rest by the checker.
 
-import { compactVerify, createLocalJWKSet, type JSONWebKeySet } from 'jose';
 import { PROBLEM_KINDS } from '../src/http/problem.ts';
 import type { Operation, OperationKind, PairFacts, Result } from './history.ts';
+import type { JwksCopy } from './jwks-copy.ts';
 
 /** Longer than any answer may take (invariant I7), so that a late one is seen to be late. */
 const PATIENCE_MS = 4000;
@@ -73,14 +73,13 @@ function isForeign(body: Json, { kind, life, presented }: Question): boolean {
   return presented !== undefined && sessionId !== undefined && sessionId !== presented.sessionId;
 }
 
-/** `ports`: of the two service processes; read at each call, for a restarted one has another. `jwks`: a copy that is never renewed. */
+/** `ports`: of the two service processes; read at each call, for a restarted one has another. */
 export function createClient(
   ports: () => readonly number[],
   rootKey: string,
-  jwks: JSONWebKeySet,
+  jwks: JwksCopy,
 ): Client {
   const operations: Operation[] = [];
-  const keySet = createLocalJWKSet(jwks);
 
   async function judgeForm(response: Response, body: Json, question: Question, pair?: HeldPair) {
     const form = malformed(response, body);
@@ -88,9 +87,7 @@ export function createClient(
     if (response.ok && isForeign(body, question)) {
       return { invariant: 'I10' as const, what: 'an answer about another session' };
     }
-    const verified =
-      pair === undefined || (await compactVerify(pair.token, keySet).catch(() => undefined));
-    return verified
+    return pair === undefined || (await jwks.verifies(pair.token)) !== false
       ? undefined
       : {
           invariant: 'I13' as const,

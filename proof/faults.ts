@@ -4,9 +4,11 @@ import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { decodeProtectedHeader } from 'jose';
 import { createCrowd } from '../test/support/crowd.ts';
 import { until, withRedis } from '../test/support/redis-client.ts';
 import type { RedisServer } from '../test/support/redis-server.ts';
+import { TEST_ROOT_KEY } from '../test/support/service-process.ts';
 import { isPrimary, type Store, type World } from './worlds.ts';
 
 /** `holdMs`: how long a fault that can last does. */
@@ -20,6 +22,37 @@ const info = (port: number, section: string): Promise<string> =>
   withRedis(port, (redis) => redis.info(section));
 
 export const nothing: Fault = (_world, holdMs) => sleep(holdMs);
+
+/** Longer than it takes a new key to sign, beside a JWKS of 2 s, and three keys more. */
+const ROTATIONS_MS = 95_000;
+
+/** The id of the key that signs at the first instance. */
+async function signingKid({ services: [{ url }] }: World): Promise<unknown> {
+  const ask = (path: string, body: object) =>
+    fetch(url + path, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${TEST_ROOT_KEY}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  const place = { product: 'probe', env: 'prd', tag: 'probe' };
+  const started = await ask('/sessions', { ...place, data: { userId: 'probe' } });
+  const { token } = (await started.json()) as { token: string };
+  await ask('/sessions/revoke', { token });
+  await fetch(`${url}/users/probe/prd/probe`, {
+    method: 'DELETE',
+    headers: { authorization: `Bearer ${TEST_ROOT_KEY}` },
+  });
+  return decodeProtectedHeader(token).kid;
+}
+
+/** Throws if the run has not seen three keys sign one after another. */
+export const keysRotate: Fault = async (world) => {
+  const seen = new Set<unknown>();
+  for (const endMs = Date.now() + ROTATIONS_MS; Date.now() < endMs; await sleep(2000)) {
+    seen.add(await signingKid(world));
+  }
+  if (seen.size < 3) throw new Error(`only ${seen.size} keys have signed`);
+};
 
 export const redisKilled: Fault = async (world) => {
   await first(world).kill();

@@ -2,12 +2,12 @@
 
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { JSONWebKeySet } from 'jose';
 import { until, withRedis } from '../test/support/redis-client.ts';
 import { TEST_ROOT_KEY } from '../test/support/service-process.ts';
 import { type Invariant, judge, recoveryMs, type Violation } from './checker.ts';
 import { createClient } from './client.ts';
 import type { History } from './history.ts';
+import { takeJwksCopy } from './jwks-copy.ts';
 import { createLives } from './lives.ts';
 import { promisedIn, type Scenario } from './scenarios.ts';
 import { startWorld, type World } from './worlds.ts';
@@ -98,20 +98,13 @@ async function keysLeft({ servers }: World, outliving: readonly RegExp[]): Promi
   return all.flat().filter((key) => !outliving.some((pattern) => pattern.test(key))).length;
 }
 
-async function fetchJwks({ services }: World): Promise<JSONWebKeySet> {
-  return (await (await fetch(`${services[0].url}/.well-known/jwks.json`)).json()) as JSONWebKeySet;
-}
-
 const seconds = (env: Scenario['env'], name: string, otherwise: number): number =>
   Number(env?.[name] ?? otherwise) * 1000;
 
 async function live(world: World, scenario: Scenario, options: RunOptions): Promise<RunResult> {
   const { rate, holdMs, random } = options;
-  const client = createClient(
-    () => world.services.map(({ port }) => port),
-    TEST_ROOT_KEY,
-    await fetchJwks(world),
-  );
+  const ports = () => world.services.map(({ port }) => port);
+  const client = createClient(ports, TEST_ROOT_KEY, await takeJwksCopy(ports, random));
   const lives = createLives(client, random);
   const stop = keepLiving(lives.step, rate);
   await sleep(WARM_UP_MS + random() * 500);

@@ -143,6 +143,12 @@ export const scenarios: readonly Scenario[] = [
     store: clusterRedis,
     fault: faults.slotsMoved,
   },
+  {
+    ...aof,
+    name: 'signing keys rotate every 10 s',
+    fault: faults.keysRotate,
+    env: { SIGNING_KEY_ROTATION_SECONDS: '10', JWKS_MAX_AGE_SECONDS: '2' },
+  },
 ];
 
 export const promisedIn = ({ without = [] }: Scenario): readonly Invariant[] =>

@@ -72,6 +72,18 @@ export const settingsSchema = Type.Object({
       '`iss` of every token: the address under which the service is known, the same on all instances.',
   }),
   SIGNING_ALG: choice(SIGNING_ALGORITHMS, 'ES256', 'Algorithm of new signing keys.'),
+  SIGNING_KEY_ROTATION_SECONDS: seconds(
+    0,
+    10 * YEAR_SECONDS,
+    7776000,
+    'How long a signing key signs before the next one does; 0 for as long as `SIGNING_ALG` is the same.',
+  ),
+  JWKS_MAX_AGE_SECONDS: seconds(
+    1,
+    86400,
+    300,
+    'How long anyone may keep a copy of the JWKS. A new key signs only a minute after the last copy without it.',
+  ),
   TOKEN_TTL_SECONDS: seconds(1, YEAR_SECONDS, 900, 'Life of a token.'),
   IDLE_TTL_SECONDS: seconds(
     1,

@@ -46,6 +46,8 @@ export class ConfigError extends Error {
 }
 
 const MIN_SECRET_BYTES = 32;
+/** Keys stay for a year after they have signed. */
+const MIN_PRODUCTION_ROTATION_SECONDS = 604_800;
 const MIN_PRODUCTION_KEY_LENGTH = 16;
 const validator = Compile(settingsSchema);
 // TypeBox stops after 8 errors by itself; every wrong setting is to be named.
@@ -234,6 +236,10 @@ function judgeRest(
   }
   if (settings.REDIS_WAIT_REPLICAS > 0 && !onRedis) report('REDIS_WAIT_REPLICAS', 'needs a Redis');
   if (!production) return;
+  const { SIGNING_KEY_ROTATION_SECONDS: rotation } = settings;
+  if (rotation > 0 && rotation < MIN_PRODUCTION_ROTATION_SECONDS) {
+    report('SIGNING_KEY_ROTATION_SECONDS', 'must be 0, or 604800 (a week) or more, in production');
+  }
   if (settings.ISSUER === DEFAULT_ISSUER) report('ISSUER', 'is required in production');
   if (!onRedis && !settings.ALLOW_MEMORY_STORE) {
     report(

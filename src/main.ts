@@ -143,6 +143,10 @@ async function start(config: Config): Promise<void> {
     store,
     sealer: sealer('signing-ring'),
     alg: settings.SIGNING_ALG,
+    schedule: {
+      jwksMaxAgeSeconds: settings.JWKS_MAX_AGE_SECONDS,
+      rotationSeconds: settings.SIGNING_KEY_ROTATION_SECONDS,
+    },
     storeClock,
     clock: systemClock,
     emit,

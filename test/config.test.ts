@@ -39,6 +39,8 @@ it('without any setting the service runs on the memory store with its defaults',
     HOST: '127.0.0.1',
     ISSUER: 'http://localhost:3000',
     SIGNING_ALG: 'ES256',
+    SIGNING_KEY_ROTATION_SECONDS: 7_776_000,
+    JWKS_MAX_AGE_SECONDS: 300,
     TOKEN_TTL_SECONDS: 900,
     IDLE_TTL_SECONDS: 604_800,
     ABSOLUTE_TTL_SECONDS: 2_592_000,
@@ -56,6 +58,8 @@ it('all wrong settings are named at once, and none of their values', () => {
     PORT: 'port-canary',
     NODE_ENV: 'staging-canary',
     SIGNING_ALG: 'HS256-canary',
+    SIGNING_KEY_ROTATION_SECONDS: 'never-canary',
+    JWKS_MAX_AGE_SECONDS: 'soon-canary',
     TOKEN_TTL_SECONDS: '1e3canary',
     IDLE_TTL_SECONDS: '-55555555',
     ABSOLUTE_TTL_SECONDS: '0x1000000',
@@ -130,6 +134,17 @@ describe('production', () => {
     expect(problemsOf({ ...PRODUCTION, SECRET: `${SECRET},${published}` })).toEqual(['SECRET']);
     expect(problemsOf({ ...PRODUCTION, ROOT_API_KEY: 'short-key' })).toEqual(['ROOT_API_KEY']);
     expect(problemsOf({ ...PRODUCTION, METRICS_API_KEY: KEY })).toEqual(['METRICS_API_KEY']);
+  });
+});
+
+describe('the rotation of signing keys', () => {
+  it.each([
+    ['0', []],
+    ['604799', ['SIGNING_KEY_ROTATION_SECONDS']],
+    ['604800', []],
+  ])('every %s s in production', (seconds, wrong) => {
+    expect(problemsOf({ ...PRODUCTION, SIGNING_KEY_ROTATION_SECONDS: seconds })).toEqual(wrong);
+    expect(problemsOf({ SIGNING_KEY_ROTATION_SECONDS: seconds })).toEqual([]);
   });
 });
 

@@ -9,13 +9,18 @@ import type { SessionStore } from './session-store.ts';
 import {
   chooseSigningKey,
   generateRingKey,
+  haveSameKeys,
   importRingKey,
+  type KeySchedule,
   mergeRings,
+  needsKey,
   publicJwk,
+  publishAheadMs,
   type Ring,
   type SigningAlgorithm,
   type SigningKey,
   type VerificationKey,
+  withoutRetired,
 } from './signing-ring.ts';
 import type { StoreClock } from './store-clock.ts';
 
@@ -24,13 +29,15 @@ const LOOK_AGAIN_AFTER_MS = 1000;
 const MAX_ATTEMPTS = 10;
 
 export interface SigningKeys {
-  /** Brings memory and store in step: loads the ring, creates it, or adds back keys that the store has lost. Rejects with Outage or RingUnreadable. */
+  /** Brings memory and store in step: loads the ring, creates it, adds the next key when it is time, or keys that the store has lost. Rejects with Outage or RingUnreadable. */
   synchronize(): Promise<void>;
   /** The key that signs now. */
   current(): Promise<SigningKey>;
   /** The key of that id; an unknown one makes this instance look into the store again, at most once a second. */
   find(kid: string): Promise<VerificationKey | undefined>;
   jwks(): { readonly keys: readonly JWK[] };
+  /** How long a copy of it will hold every key that signs: less than usual if this instance has not heard of the store for a while. */
+  jwksMaxAgeSeconds(): number;
 }
 
 /** The ring in the store was sealed under a SECRET that this instance does not have. Waiting does not help, unlike with other outages. */
@@ -45,17 +52,19 @@ export interface SigningKeysDeps {
   readonly store: Pick<SessionStore, 'readRing' | 'replaceRing'>;
   readonly sealer: Sealer;
   readonly alg: SigningAlgorithm;
+  readonly schedule: KeySchedule;
   readonly storeClock: StoreClock;
   readonly clock: Clock;
   readonly emit: EmitEvent;
 }
 
 export function createSigningKeys(deps: SigningKeysDeps): SigningKeys {
-  const { store, sealer, alg, storeClock, clock, emit } = deps;
+  const { store, sealer, alg, schedule, storeClock, clock, emit } = deps;
   let ring: Ring = [];
-  const imported = new Map<string, SigningKey>();
+  let imported: ReadonlyMap<string, SigningKey> = new Map();
   let inFlight: Promise<void> | undefined;
   let lookedAtMs = Number.NEGATIVE_INFINITY;
+  let synchronizedAtMs = Number.NEGATIVE_INFINITY;
 
   async function openRing(sealed: string | undefined): Promise<{ ring: Ring; current: boolean }> {
     if (sealed === undefined) return { ring: [], current: false };
@@ -65,28 +74,31 @@ export function createSigningKeys(deps: SigningKeysDeps): SigningKeys {
   }
 
   async function adopt(next: Ring): Promise<void> {
-    for (const key of next) {
-      if (!imported.has(key.kid)) imported.set(key.kid, await importRingKey(key));
-    }
+    const keys = new Map<string, SigningKey>();
+    for (const key of next) keys.set(key.kid, imported.get(key.kid) ?? (await importRingKey(key)));
     ring = next;
+    imported = keys;
   }
 
   async function synchronizeOnce(): Promise<boolean> {
+    const startedMs = clock.monotonicMs();
     const sealed = await store.readRing();
     const stored = await openRing(sealed);
-    const known = mergeRings(stored.ring, ring);
-    const added = known.some((key) => key.alg === alg)
-      ? []
-      : [await generateRingKey(alg, known, await storeClock.now())];
+    const nowMs = await storeClock.now();
+    const known = withoutRetired(mergeRings(stored.ring, ring), nowMs);
+    const added = needsKey(known, alg, nowMs, schedule)
+      ? [await generateRingKey(alg, known, nowMs, schedule)]
+      : [];
     const wanted = [...known, ...added];
     // While SECRET is being rolled, instances that differ in which secret comes first seal the ring anew in turn. That harms
     // nobody, for all can open it, and the last of them leaves it under the secret that all agree on.
-    if (wanted.length !== stored.ring.length || !stored.current) {
+    if (!haveSameKeys(wanted, stored.ring) || !stored.current) {
       const written = await store.replaceRing(sealed, await sealer.seal(JSON.stringify(wanted)));
       if (!written) return false;
       for (const { kid } of added) emit({ name: 'signing_key_added', kid });
     }
     await adopt(wanted);
+    synchronizedAtMs = startedMs;
     return true;
   }
 
@@ -125,5 +137,10 @@ export function createSigningKeys(deps: SigningKeysDeps): SigningKeys {
       return imported.get(kid);
     },
     jwks: () => ({ keys: ring.map(publicJwk) }),
+    jwksMaxAgeSeconds() {
+      // What was made since the last look will not sign before this.
+      const goodForMs = synchronizedAtMs + publishAheadMs(schedule) - clock.monotonicMs();
+      return Math.min(schedule.jwksMaxAgeSeconds, Math.max(0, Math.floor(goodForMs / 1000)));
+    },
   };
 }

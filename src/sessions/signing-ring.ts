@@ -12,10 +12,21 @@ import {
 export const SIGNING_ALGORITHMS = ['ES256', 'EdDSA', 'RS256'] as const;
 export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
 
-/** How long anyone may keep a copy of the JWKS, in seconds. */
-export const JWKS_MAX_AGE_SECONDS = 300;
+/** Beyond the life of the longest token there is (a year), a key that has a successor is of no use any more. */
+const RETIRED_AFTER_MS = 366 * 24 * 3600 * 1000;
+/** So many keys at most: however often they are to rotate, the JWKS stays small. */
+const MAX_KEYS = 64;
+
+export interface KeySchedule {
+  /** How long anyone may keep a copy of the JWKS. */
+  readonly jwksMaxAgeSeconds: number;
+  /** How long a key signs before the next one does; 0 for as long as its algorithm is wanted. */
+  readonly rotationSeconds: number;
+}
+
 /** A key that is not the first of its ring signs only after every copy of the JWKS must have been renewed, and a minute more (invariant I13). */
-const PUBLISH_AHEAD_MS = (JWKS_MAX_AGE_SECONDS + 60) * 1000;
+export const publishAheadMs = ({ jwksMaxAgeSeconds }: KeySchedule): number =>
+  (jwksMaxAgeSeconds + 60) * 1000;
 
 export interface RingKey {
   readonly kid: string;
@@ -42,6 +53,7 @@ export async function generateRingKey(
   alg: SigningAlgorithm,
   ring: Ring,
   nowMs: number,
+  schedule: KeySchedule,
 ): Promise<RingKey> {
   const { privateKey } = await generateKeyPair(alg, { extractable: true });
   const jwk = await exportJWK(privateKey);
@@ -49,15 +61,46 @@ export async function generateRingKey(
     kid: await calculateJwkThumbprint(jwk),
     alg,
     jwk,
-    signsFromMs: ring.length === 0 ? nowMs : nowMs + PUBLISH_AHEAD_MS,
+    signsFromMs: ring.length === 0 ? nowMs : nowMs + publishAheadMs(schedule),
   };
 }
+
+const has = (ring: Ring, { kid }: RingKey): boolean => ring.some((key) => key.kid === kid);
 
 /** All keys of both, each once. */
 export const mergeRings = (ring: Ring, other: Ring): Ring => [
   ...ring,
-  ...other.filter((key) => !ring.some(({ kid }) => kid === key.kid)),
+  ...other.filter((key) => !has(ring, key)),
 ];
+
+export const haveSameKeys = (ring: Ring, other: Ring): boolean =>
+  ring.length === other.length && ring.every((key) => has(other, key));
+
+/** Whether a key has to be made: there is none of the algorithm, or the newest will have signed for its time when another can take over. */
+export function needsKey(
+  ring: Ring,
+  alg: SigningAlgorithm,
+  nowMs: number,
+  schedule: KeySchedule,
+): boolean {
+  const own = ring.filter((key) => key.alg === alg);
+  if (own.length === 0) return true;
+  if (schedule.rotationSeconds === 0 || ring.length >= MAX_KEYS) return false;
+  const newestMs = Math.max(...own.map(({ signsFromMs }) => signsFromMs));
+  return nowMs >= newestMs + schedule.rotationSeconds * 1000 - publishAheadMs(schedule);
+}
+
+/** The ring without the keys of which no token can be good any more. */
+export const withoutRetired = (ring: Ring, nowMs: number): Ring =>
+  ring.filter(
+    (key) =>
+      !ring.some(
+        (next) =>
+          next.alg === key.alg &&
+          next.signsFromMs > key.signsFromMs &&
+          nowMs >= next.signsFromMs + RETIRED_AFTER_MS,
+      ),
+  );
 
 /**
  * The key that signs at `nowMs`: the newest of the wanted algorithm that may already sign, else the newest that may. If none

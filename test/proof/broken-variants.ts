@@ -266,4 +266,16 @@ export const variants: readonly Variant[] = [
     proof: { test: 'test/http/idempotent-start.test.ts' },
     says: 'nothing comes back to life',
   },
+  {
+    name: 'a new key signs before every copy of the JWKS can know it',
+    changes: [
+      {
+        file: 'src/sessions/signing-ring.ts',
+        find: '(jwksMaxAgeSeconds + 60) * 1000',
+        put: 'jwksMaxAgeSeconds * 0',
+      },
+    ],
+    proof: { test: 'test/sessions/signing-keys.test.ts' },
+    says: 'failed',
+  },
 ];

@@ -34,7 +34,11 @@ beforeEach(() => {
   down = false;
 });
 
-function instance(secrets: readonly string[] = [OLD], alg: SigningAlgorithm = 'ES256') {
+function instance(
+  secrets: readonly string[] = [OLD],
+  alg: SigningAlgorithm = 'ES256',
+  rotationSeconds = 0,
+) {
   const observed = {
     readRing: async () => {
       reads++;
@@ -47,6 +51,7 @@ function instance(secrets: readonly string[] = [OLD], alg: SigningAlgorithm = 'E
     store: observed,
     sealer: createSealer(secrets, 'signing-ring', systemRandom),
     alg,
+    schedule: { jwksMaxAgeSeconds: 300, rotationSeconds },
     storeClock: createStoreClock(clock, store.now),
     clock,
     emit: () => undefined,
@@ -129,6 +134,7 @@ describe('the ring of signing keys', () => {
       store: { readRing: store.readRing, replaceRing: async () => false },
       sealer: createSealer([OLD], 'signing-ring', systemRandom),
       alg: 'ES256',
+      schedule: { jwksMaxAgeSeconds: 300, rotationSeconds: 0 },
       storeClock: createStoreClock(clock, store.now),
       clock,
       emit: () => undefined,
@@ -155,6 +161,73 @@ describe('a key of a new algorithm', () => {
     clock.advance(-3_600_000);
     expect((await keys.current()).kid).toBe(kid);
     expect(chooseSigningKey([], 'ES256', 0)).toBeUndefined();
+  });
+});
+
+describe('a key that has signed for its time', () => {
+  const DAY_MS = 24 * 3_600_000;
+  const daily = () => instance([OLD], 'ES256', DAY_MS / 1000);
+
+  it('is followed by one that every copy of the JWKS can know, on all instances at the same moment', async () => {
+    const [a, b] = [daily(), daily()];
+    await a.synchronize();
+    await b.synchronize();
+    const first = kids(a)[0];
+    clock.advance(DAY_MS - 360_000 - 1);
+    await a.synchronize();
+    expect(kids(a)).toEqual([first]);
+    clock.advance(1);
+    await Promise.all([a.synchronize(), b.synchronize()]);
+    await Promise.all([a.synchronize(), b.synchronize()]);
+    expect(kids(a)).toHaveLength(2);
+    expect(kids(b)).toEqual(kids(a));
+    clock.advance(359_999);
+    expect([(await a.current()).kid, (await b.current()).kid]).toEqual([first, first]);
+    clock.advance(1);
+    expect([(await a.current()).kid, (await b.current()).kid]).toEqual([kids(a)[1], kids(a)[1]]);
+  });
+
+  it('stays until the longest token can no longer be good, and then goes for all', async () => {
+    const [a, b] = [instance([OLD], 'ES256', 200 * (DAY_MS / 1000)), instance()];
+    await a.synchronize();
+    const first = kids(a)[0] ?? '';
+    clock.advance(200 * DAY_MS);
+    await a.synchronize();
+    await b.synchronize();
+    clock.advance(360_000 + 366 * DAY_MS - 1);
+    await b.synchronize();
+    expect(kids(b)).toContain(first);
+    expect(await b.find(first)).toBeDefined();
+    clock.advance(1);
+    await b.synchronize();
+    expect(kids(b)).not.toContain(first);
+    await a.synchronize();
+    expect(kids(a)).not.toContain(first);
+    expect(await a.find(first)).toBeUndefined();
+  });
+
+  it('is the last of 64, however often they are to rotate', async () => {
+    const hasty = instance([OLD], 'ES256', 1);
+    for (let i = 0; i < 70; i++) {
+      await hasty.synchronize();
+      clock.advance(1000);
+    }
+    expect(kids(hasty)).toHaveLength(64);
+  });
+
+  it('may be missing from a copy of the JWKS only for as long as it does not sign', async () => {
+    const keys = instance();
+    expect(keys.jwksMaxAgeSeconds()).toBe(0);
+    await keys.synchronize();
+    expect(keys.jwksMaxAgeSeconds()).toBe(300);
+    clock.advance(60_000);
+    expect(keys.jwksMaxAgeSeconds()).toBe(300);
+    clock.advance(100_000);
+    expect(keys.jwksMaxAgeSeconds()).toBe(200);
+    clock.advance(3_600_000);
+    expect(keys.jwksMaxAgeSeconds()).toBe(0);
+    await keys.synchronize();
+    expect(keys.jwksMaxAgeSeconds()).toBe(300);
   });
 });
 

@@ -117,6 +117,7 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     store,
     sealer: createSealer(secrets, 'signing-ring', systemRandom),
     alg: options.alg ?? 'ES256',
+    schedule: { jwksMaxAgeSeconds: 300, rotationSeconds: 0 },
     storeClock,
     clock,
     emit,

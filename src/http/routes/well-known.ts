@@ -4,7 +4,6 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { JWK } from 'jose';
 import Type from 'typebox';
 import type { SigningKeys } from '../../sessions/signing-keys.ts';
-import { JWKS_MAX_AGE_SECONDS } from '../../sessions/signing-ring.ts';
 import { problemResponses } from '../schemas.ts';
 
 const publicKey = Type.Unsafe<JWK>({
@@ -35,7 +34,7 @@ export function wellKnownRoutes({
         },
       },
       handler: async (_request, reply) => {
-        reply.header('cache-control', `public, max-age=${JWKS_MAX_AGE_SECONDS}`);
+        reply.header('cache-control', `public, max-age=${keys.jwksMaxAgeSeconds()}`);
         return { keys: [...keys.jwks().keys] };
       },
     });
