@@ -101,6 +101,21 @@ export function describeUsers(opened: () => StoreUnderTest): void {
       },
     );
 
+    it('as expired when a refresh comes so late that its new end has passed', async () => {
+      const { store } = opened();
+      const one = await started({ product: newProduct() });
+      const late = rewritten(one, { expiresAtMs: await store.now(), generation: 1 });
+      expect(await store.replace(one, late)).toBe('replaced');
+      for (const tag of [undefined, one.tag]) {
+        expect(await store.countActivity({ ...one, tag })).toMatchObject({
+          activeUsers: 0,
+          expiredUsers: 1,
+          activeSessions: 0,
+        });
+      }
+      expect((await opened().drift?.()) ?? {}).toEqual({});
+    });
+
     it('in lists, each page full but the last, none missed', async () => {
       const { store } = opened();
       const product = newProduct();

@@ -102,8 +102,8 @@ local function see_user(tag, set, records, user, seen, started, expiry)
     redis.call('HSET', records, field, record)
   end
   local later = redis.call('ZADD', set, 'GT', 'CH', expiry, user)
-  -- Only a refresh may have shortened what was the last one.
-  if later == 0 and started == 0 then redis.call('ZADD', set, last_expiry(KEYS[2], tag), user) end
+  -- Only a refresh may have shortened what was the last one; one that comes so late that its own end has passed leaves none.
+  if later == 0 and started == 0 then redis.call('ZADD', set, last_expiry(KEYS[2], tag) or expiry, user) end
 end
 
 -- Lets both parts live until the retention of their users is over, and an hour at most beyond: so it need not be said at every write.
