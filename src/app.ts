@@ -25,6 +25,7 @@ import { answerErrors, observeRequests } from './http/observe.ts';
 import { openapiOptions } from './http/openapi.ts';
 import { shedLoad } from './http/overload.ts';
 import { ProblemError, sendProblem } from './http/problem.ts';
+import { problemSchema } from './http/problem-schema.ts';
 import { createRateLimits, type RateLimitOptions } from './http/rate-limits.ts';
 import { apiKeyRoutes } from './http/routes/api-keys.ts';
 import { docsRoutes } from './http/routes/docs.ts';
@@ -33,9 +34,9 @@ import { type Lifecycle, probeRoutes } from './http/routes/probes.ts';
 import { sessionTypeRoutes } from './http/routes/session-types.ts';
 import { sessionRoutes } from './http/routes/sessions.ts';
 import { statsRoutes } from './http/routes/stats.ts';
+import { tokenRoutes } from './http/routes/tokens.ts';
 import { userRoutes } from './http/routes/users.ts';
 import { wellKnownRoutes } from './http/routes/well-known.ts';
-import { problemSchema } from './http/schemas.ts';
 import type { SessionService } from './sessions/session-service.ts';
 import type { SessionStore } from './sessions/session-store.ts';
 import type { SessionTypes } from './sessions/session-types.ts';
@@ -48,6 +49,8 @@ export interface AppDeps {
   readonly store: Pick<SessionStore, 'now' | 'describe'>;
   readonly authenticate: Authenticate;
   readonly apiKeys: ApiKeys;
+  /** `iss` of the tokens: the address under which the service is known. */
+  readonly issuer: string;
   readonly rateLimits: RateLimitOptions;
   readonly metrics: Metrics;
   readonly lifecycle: Readonly<Lifecycle>;
@@ -108,7 +111,8 @@ const guardedRoutes =
     guarded.addHook('onRequest', limitCaller);
     await shedLoad(guarded, maxLoopDelayMs);
     speakJson(guarded);
-    await guarded.register(sessionRoutes({ sessions, detailsMaxBytes }));
+    await guarded.register(tokenRoutes({ sessions, detailsMaxBytes }));
+    await guarded.register(sessionRoutes({ sessions }));
     await guarded.register(userRoutes({ sessions }));
     await guarded.register(statsRoutes({ sessions }));
     await guarded.register(sessionTypeRoutes({ types }));
@@ -118,7 +122,7 @@ const guardedRoutes =
 
 /** Builds the application; the caller listens, or injects requests. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
-  const { keys, store, metrics, lifecycle } = deps;
+  const { keys, store, metrics, lifecycle, issuer } = deps;
   const app: FastifyInstance = Fastify({
     loggerInstance: deps.logger,
     // `observeRequests` logs each request, without its address.
@@ -149,7 +153,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     await contract.register(guardedRoutes(deps));
     await contract.register(async (open) => {
       speakJson(open);
-      await open.register(wellKnownRoutes({ keys }));
+      await open.register(wellKnownRoutes({ keys, issuer }));
       await open.register(probeRoutes({ store, lifecycle }));
     });
     await contract.register(unknownMethods);

@@ -5,8 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { buildApp } from './app.ts';
-import { createApiKeys } from './callers/api-keys.ts';
-import { authenticateConfigured, authenticateStored } from './callers/authenticate.ts';
+import type { ConfiguredKey } from './callers/authenticate.ts';
 import { PERMISSIONS } from './callers/caller.ts';
 import { type Config, ConfigError, loadProcessConfig } from './config.ts';
 import { curlCommand, keptRootKey } from './development.ts';
@@ -14,29 +13,18 @@ import { drainOnSignal, exitOnSignal } from './drain.ts';
 import { eventSink } from './event-sink.ts';
 import { keepHouse } from './housekeeping.ts';
 import { createLogger } from './http/logger.ts';
-import { createMetrics, type Metrics } from './http/metrics.ts';
+import { createMetrics } from './http/metrics.ts';
 import type { Lifecycle } from './http/routes/probes.ts';
+import { openRedis, openStore } from './open-store.ts';
+import { createService, type ServiceSettings } from './service.ts';
 import { systemClock, systemPause, systemRandom } from './sessions/ambient.ts';
-import { detailsFaults } from './sessions/details-rules.ts';
-import type { DocumentStore } from './sessions/document-store.ts';
-import { createSealer } from './sessions/sealing.ts';
-import { createSessionService } from './sessions/session-service.ts';
-import type { SessionStore } from './sessions/session-store.ts';
-import { createSessionTypes } from './sessions/session-types.ts';
-import { createSigningKeys, RingUnreadable } from './sessions/signing-keys.ts';
-import { createStoreClock } from './sessions/store-clock.ts';
-import { judgeRedis, StartRefused, waitForStore } from './start-up.ts';
-import { MAX_API_KEYS, MAX_TYPES } from './stores/limits.ts';
-import { createMemoryDocuments } from './stores/memory-documents.ts';
-import { createMemoryStore } from './stores/memory-store.ts';
-import { connectImpatiently, type RedisClient } from './stores/redis/connect.ts';
-import { createRedisStore, type RedisStore } from './stores/redis/redis-store.ts';
+import { RingUnreadable } from './sessions/signing-keys.ts';
+import { StartRefused, waitForStore } from './start-up.ts';
 
 const ROOT_KEY_FILE = '.session-mint/root-api-key';
 /** In production, how long readiness says no before the port closes, so that load balancers notice. */
 const NOTICE_MS = 1_000;
 const MAX_LOOP_DELAY_MS = 1_000;
-const DAY_MS = 24 * 3600 * 1000;
 
 function fail(problem: string): never {
   process.stderr.write(`session-mint cannot start.\n${problem}\n`);
@@ -52,72 +40,11 @@ function readConfig(): Config {
   }
 }
 
-/** The store, and a way to inspect it that refuses what must not be used. */
-interface OpenedStore {
-  readonly store: SessionStore;
-  readonly typeStore: DocumentStore;
-  readonly keyStore: DocumentStore;
-  /** Where rate limits are counted for all instances. */
-  readonly counting?: RedisClient;
-  readonly inspect: () => Promise<void>;
-}
-
-/** Says what is wrong with the connection once, not at every attempt: a wrong password is no outage that ends by itself. */
-function warnOfChanges(logger: Logger): (code: string) => void {
-  let last: string | undefined;
-  return (code) => {
-    logger[code === last ? 'debug' : 'warn']({ code }, 'redis connection failed');
-    last = code;
-  };
-}
-
-function openStore(config: Config, logger: Logger, metrics: Metrics): OpenedStore {
-  if (config.redis === undefined) {
-    const store = createMemoryStore({
-      nowMs: systemClock.wallMs,
-      maxSessions: config.settings.MEMORY_MAX_SESSIONS,
-      userRetentionMs: config.settings.USER_RETENTION_DAYS * DAY_MS,
-    });
-    return {
-      store,
-      typeStore: createMemoryDocuments(MAX_TYPES),
-      keyStore: createMemoryDocuments(MAX_API_KEYS),
-      inspect: async () => undefined,
-    };
-  }
-  const store = createRedisStore({
-    target: config.redis,
-    waitReplicas: config.settings.REDIS_WAIT_REPLICAS,
-    userRetentionMs: config.settings.USER_RETENTION_DAYS * DAY_MS,
-    monotonicMs: systemClock.monotonicMs,
-    observe: metrics.observeStore,
-    onTrouble: warnOfChanges(logger),
-  });
-  return {
-    store,
-    typeStore: store.types,
-    keyStore: store.apiKeys,
-    counting: connectImpatiently(config.redis, () => undefined),
-    inspect: () => inspectStore(store, config, logger),
-  };
-}
-
-async function inspectStore(store: RedisStore, config: Config, logger: Logger): Promise<void> {
-  const facts = await store.inspect();
-  const skewMs = systemClock.wallMs() - (await store.now());
-  const { refusals, warnings } = judgeRedis(facts, skewMs, {
-    production: config.production,
-    allowEviction: config.settings.ALLOW_EVICTION,
-  });
-  for (const warning of warnings) logger.warn(warning);
-  if (refusals.length > 0) throw new StartRefused(refusals.join('\n'));
-}
-
 function rootKeyOf(config: Config): string {
   return config.settings.ROOT_API_KEY ?? keptRootKey(ROOT_KEY_FILE, systemRandom);
 }
 
-function configuredKeys(config: Config, rootKey: string) {
+function configuredKeys(config: Config, rootKey: string): readonly ConfiguredKey[] {
   const root = { id: 'root', permissions: new Set(PERMISSIONS), scope: {} };
   const metrics = { id: 'metrics', permissions: new Set(['metrics'] as const), scope: {} };
   const { METRICS_API_KEY } = config.settings;
@@ -127,72 +54,47 @@ function configuredKeys(config: Config, rootKey: string) {
   ];
 }
 
-async function start(config: Config): Promise<void> {
-  const { settings, production } = config;
-  const logger = createLogger(settings.LOG_LEVEL);
-  const metrics = createMetrics();
-  const lifecycle: Lifecycle = { draining: false };
-  const emit = eventSink(logger, metrics);
-  const secrets = config.secrets.length > 0 ? config.secrets : [systemRandom(32).toString('hex')];
-  const sealer = (purpose: Parameters<typeof createSealer>[1]) =>
-    createSealer(secrets, purpose, systemRandom);
-
-  const { store, typeStore, keyStore, counting, inspect } = openStore(config, logger, metrics);
-  const storeClock = createStoreClock(systemClock, store.now);
-  const keys = createSigningKeys({
-    store,
-    sealer: sealer('signing-ring'),
+/** What the settings say, in the words of the service. */
+const serviceSettings = (config: Config, rootKey: string): ServiceSettings => {
+  const { settings, policy } = config;
+  return {
+    secrets: config.secrets.length > 0 ? config.secrets : [systemRandom(32).toString('hex')],
+    issuer: settings.ISSUER,
     alg: settings.SIGNING_ALG,
     schedule: {
       jwksMaxAgeSeconds: settings.JWKS_MAX_AGE_SECONDS,
       rotationSeconds: settings.SIGNING_KEY_ROTATION_SECONDS,
     },
-    storeClock,
+    policy,
+    requireTypes: settings.REQUIRE_SESSION_TYPES,
+    maxSessionsPerUser: settings.MAX_SESSIONS_PER_USER,
+    detailsMaxBytes: settings.DETAILS_MAX_BYTES,
+    configuredKeys: configuredKeys(config, rootKey),
+  };
+};
+
+async function start(config: Config): Promise<void> {
+  const { settings, production } = config;
+  const logger = createLogger(settings.LOG_LEVEL);
+  const metrics = createMetrics();
+  const lifecycle: Lifecycle = { draining: false };
+  const { inspect, counting, ...stores } = openStore(config, logger, metrics);
+  const rootKey = rootKeyOf(config);
+  const service = createService(stores, serviceSettings(config, rootKey), {
     clock: systemClock,
-    emit,
+    randomBytes: systemRandom,
+    pause: systemPause,
+    emit: eventSink(logger, metrics),
   });
+  const { keys, storeClock } = service;
   const stopExiting = exitOnSignal();
   await waitForStore(inspect, logger, systemClock.monotonicMs);
   await waitForStore(keys.synchronize, logger, systemClock.monotonicMs);
 
-  const types = createSessionTypes({
-    store: typeStore,
-    sessions: store,
-    defaults: config.policy,
-    required: settings.REQUIRE_SESSION_TYPES,
-    clock: systemClock,
-    randomBytes: systemRandom,
-    emit,
-  });
-  const sessions = createSessionService({
-    store,
-    storeClock,
-    keys,
-    refreshTokenSealer: sealer('refresh-token'),
-    cursorSealer: sealer('list-cursor'),
-    randomBytes: systemRandom,
-    emit,
-    issuer: settings.ISSUER,
-    types,
-    maxSessionsPerUser: settings.MAX_SESSIONS_PER_USER,
-    judgeDetails: (details) => detailsFaults(details, settings.DETAILS_MAX_BYTES),
-    pause: systemPause,
-  });
-  const rootKey = rootKeyOf(config);
-  const authenticate = authenticateStored({ store: keyStore, storeClock, clock: systemClock });
   const app = await buildApp({
-    sessions,
-    types,
-    keys,
-    store,
-    authenticate: authenticateConfigured(configuredKeys(config, rootKey), authenticate),
-    apiKeys: createApiKeys({
-      store: keyStore,
-      storeClock,
-      randomBytes: systemRandom,
-      emit,
-      forget: authenticate.forget,
-    }),
+    ...service,
+    store: stores.store,
+    issuer: settings.ISSUER,
     rateLimits: { redis: counting, failuresPerMinute: settings.AUTH_FAILURES_PER_MINUTE },
     metrics,
     lifecycle,
@@ -204,6 +106,7 @@ async function start(config: Config): Promise<void> {
     docs: config.docs,
   });
   stopExiting();
+  const { store } = stores;
   drainOnSignal({ app, store, lifecycle, logger, noticeMs: production ? NOTICE_MS : 0 });
   keepHouse({ inspect, storeClock, keys, logger });
   await listen(app, settings);
@@ -237,10 +140,9 @@ function announce(config: Config, app: FastifyInstance, logger: Logger, rootKey:
 async function reportDrift(config: Config): Promise<void> {
   if (config.redis === undefined) fail('--report-drift needs a Redis');
   const logger = createLogger('warn');
-  const { store, counting } = openStore(config, logger, createMetrics());
-  counting?.disconnect();
+  const store = openRedis(config.redis, config, logger, createMetrics());
   await waitForStore(store.now, logger, systemClock.monotonicMs);
-  const { sessions, parts, ...off } = await (store as RedisStore).drift();
+  const { sessions, parts, ...off } = await store.drift();
   const drift = Object.values(off).reduce((sum, each) => sum + each, 0);
   process.stdout.write(`${JSON.stringify({ sessions, parts, ...off, drift })}\n`);
   await store.close();

@@ -18,9 +18,15 @@ const DEADLINE_MS = 500;
 
 const digest = (text: string): Buffer => hash('sha256', text, 'buffer');
 
+/** A key that the configuration names, and who is behind it. */
+export interface ConfiguredKey {
+  readonly key: string;
+  readonly caller: Caller;
+}
+
 /** Authenticates against keys known from the configuration, comparing digests of equal length in constant time; asks `others` for the rest. */
 export function authenticateConfigured(
-  keys: readonly { readonly key: string; readonly caller: Caller }[],
+  keys: readonly ConfiguredKey[],
   others: Authenticate,
 ): Authenticate {
   const known = keys.map(({ key, caller }) => ({ keyDigest: digest(key), caller }));

@@ -1,25 +1,14 @@
 // Owns the shapes of API keys in requests and answers.
 
-import { isIP } from 'node:net';
 import Type from 'typebox';
+import { isAddressRange } from '../callers/address-range.ts';
 import { PERMISSIONS, type Permission } from '../callers/caller.ts';
+import { closed, env, product, tag, time } from './members.ts';
 import { parseMoment } from './moment.ts';
-import { env, product, tag } from './schemas.ts';
 
-const closed = { additionalProperties: false } as const;
 const YEAR_SECONDS = 365 * 24 * 3600;
 
-const time = (description: string) =>
-  Type.String({ format: 'date-time', description, examples: ['2026-11-23T12:00:00.000Z'] });
-
 const permission = Type.Unsafe<Permission>({ type: 'string', enum: [...PERMISSIONS] });
-
-const isAddressRange = (text: string): boolean => {
-  const [address = '', prefix, ...rest] = text.split('/');
-  const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
-  if (bits < 0 || rest.length > 0) return false;
-  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits);
-};
 
 const members = {
   name: Type.String({

@@ -1,7 +1,7 @@
 // Owns how a request proves its caller, and what it may reach then.
 
-import { BlockList, isIPv6 } from 'node:net';
 import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
+import { isWithin } from '../callers/address-range.ts';
 import type { Authenticate, Caller, Permission } from '../callers/caller.ts';
 import { covers } from '../sessions/scope.ts';
 import type { Place } from '../sessions/session.ts';
@@ -21,29 +21,6 @@ declare module 'fastify' {
 }
 
 const BEARER = /^bearer ([\x21-\x7e]+)$/i;
-
-/** Lists of addresses are made once for each list there is; a cached record of a key has one list as long as it lives. */
-const blockLists = new WeakMap<readonly string[], BlockList>();
-
-function blockListOf(cidrs: readonly string[]): BlockList {
-  const known = blockLists.get(cidrs);
-  if (known !== undefined) return known;
-  const list = new BlockList();
-  for (const cidr of cidrs) {
-    const [address = '', prefix] = cidr.split('/');
-    const family = isIPv6(address) ? 'ipv6' : 'ipv4';
-    if (prefix === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(prefix), family);
-  }
-  blockLists.set(cidrs, list);
-  return list;
-}
-
-/** Whether an address lies in one of the ranges. An IPv4 address may come as IPv6 writes it. */
-export function isWithin(cidrs: readonly string[], ip: string): boolean {
-  const address = ip.replace(/^::ffff:(?=\d+\.)/i, '');
-  return blockListOf(cidrs).check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
-}
 
 /** Called with each request that was refused for its key; may throw another refusal. */
 export type OnRefusedKey = (request: FastifyRequest) => Promise<void>;

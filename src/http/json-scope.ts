@@ -2,9 +2,9 @@
 
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import Negotiator from 'negotiator';
+import { noQuery } from './members.ts';
 import { ProblemError } from './problem.ts';
 import { createRequestCheck } from './request-check.ts';
-import { noQuery } from './schemas.ts';
 
 const MEDIA_TYPES = ['application/json', 'application/problem+json', 'text/plain'];
 

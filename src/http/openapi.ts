@@ -16,8 +16,10 @@ export const openapiOptions: FastifyDynamicSwaggerOptions = {
     servers: [{ url: '/', description: 'The service that answers with this document.' }],
     tags: [
       { name: 'sessions', description: 'The life of a session.' },
-      { name: 'users', description: 'All sessions of a user.' },
-      { name: 'keys', description: 'Public keys.' },
+      { name: 'users', description: 'Who holds sessions, and numbers of it all.' },
+      { name: 'session types', description: 'Policy of the sessions of a tag.' },
+      { name: 'api keys', description: 'What backends may do, and where.' },
+      { name: 'keys', description: 'Public keys, and where they are found.' },
       { name: 'probes', description: 'For orchestrators.' },
       { name: 'metrics', description: 'For Prometheus.' },
     ],

@@ -3,11 +3,10 @@
 import Type from 'typebox';
 import type { JsonObject } from '../sessions/session.ts';
 import { MAX_CLAIMS } from '../sessions/session-type.ts';
-import { env, product, tag } from './schemas.ts';
+import { closed, env, product, tag } from './members.ts';
 
 const YEAR_SECONDS = 365 * 24 * 3600;
 const MAX_SESSIONS_PER_USER = 1_000_000;
-const closed = { additionalProperties: false } as const;
 
 const seconds = (minimum: number, maximum: number, example: number, description: string) =>
   Type.Optional(Type.Integer({ minimum, maximum, description, examples: [example] }));

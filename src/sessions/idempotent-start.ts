@@ -5,6 +5,7 @@
 // names another. The mark tells a session that was ended from one that was never made.
 
 import { hash } from 'node:crypto';
+import { canonicalJson } from './canonical-json.ts';
 import { Outage, Refusal } from './errors.ts';
 import type { Session } from './session.ts';
 import type { SessionDeps } from './session-deps.ts';
@@ -31,8 +32,9 @@ const LOOKS = 12;
 const LOOK_EVERY_MS = 25;
 const MAX_ROUNDS = 64;
 
+/** Equal values have equal digests, in whatever order their members were sent. */
 const digest = (...parts: readonly unknown[]): string =>
-  hash('sha256', JSON.stringify(parts), 'buffer').toString('base64url');
+  hash('sha256', canonicalJson(parts), 'buffer').toString('base64url');
 
 const encode = (claim: Claim): string => JSON.stringify(claim);
 

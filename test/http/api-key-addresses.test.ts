@@ -1,7 +1,7 @@
 // Owns the promises about where an API key may be used from, when what a proxy says of the address is odd.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isWithin } from '../../src/http/caller.ts';
+import { isWithin } from '../../src/callers/address-range.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
 import { call, expectProblem, post, START } from './api.ts';
 

@@ -7,7 +7,13 @@ import { createTestApp, METRICS_KEY, ROOT_KEY, type TestApp } from '../support/t
 import { addressOf, call, expectProblem, type Method, START } from './api.ts';
 
 /** All that anyone may read without a key. A new route belongs here only if that is meant. */
-const PUBLIC = ['/.well-known/jwks.json', '/livez', '/readyz'];
+const PUBLIC = [
+  '/.well-known/jwks.json',
+  '/.well-known/oauth-authorization-server',
+  '/.well-known/openid-configuration',
+  '/livez',
+  '/readyz',
+];
 const PUBLIC_WITH_DOCS = [...PUBLIC, '/docs', '/openapi.json'];
 
 const keyFor = (permission: Permission) => `key-that-may-${permission}`;

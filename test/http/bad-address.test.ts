@@ -193,6 +193,8 @@ describe('a method', () => {
     ['/livez', 'GET, HEAD'],
     ['/readyz', 'GET, HEAD'],
     ['/.well-known/jwks.json', 'GET, HEAD'],
+    ['/.well-known/oauth-authorization-server', 'GET, HEAD'],
+    ['/.well-known/openid-configuration', 'GET, HEAD'],
   ])('that %s does not know is 405 and told to use %s', async (url, allow) => {
     const methods: Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
     for (const method of methods.filter((each) => !allow.split(', ').includes(each))) {

@@ -106,3 +106,22 @@ describe('the key set', () => {
     );
   });
 });
+
+describe('a verifier that knows the issuer alone', () => {
+  test.each(['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration'])(
+    'finds the keys by %s',
+    async (path) => {
+      const own = await createTestApp({ issuer: 'https://sessions.example.com/' });
+      const answer = await call(own.app, 'GET', path, { key: null });
+      expect(answer.statusCode).toBe(200);
+      expect(answer.headers['cache-control']).toBe('public, max-age=300');
+      expect(answer.json()).toEqual({
+        issuer: 'https://sessions.example.com/',
+        jwks_uri: 'https://sessions.example.com/.well-known/jwks.json',
+        response_types_supported: [],
+        grant_types_supported: [],
+      });
+      await own.app.close();
+    },
+  );
+});

@@ -216,7 +216,7 @@ export const variants: readonly Variant[] = [
       },
     ],
     proof: { scenario: 'clock of one instance +5s' },
-    says: 'I',
+    says: 'I14',
   },
   {
     name: 'details written to the log',

@@ -136,6 +136,11 @@ it.each<[Invariant, string, Operation[]]>([
     [verified(0, 5, { wrong: { invariant: 'I13', what: 'unknown kid' } })],
   ],
   ['I14', 'a session outlives its limit', [verified(0, 602)]],
+  [
+    'I14',
+    'a token is issued in the future',
+    [operation('refresh', 2, { presented: 'g0', returned: pair(1, 7) })],
+  ],
 ])('%s is broken when %s', (invariant, _, operations) => {
   expect(broken(...operations)).toContain(invariant);
 });

@@ -4,24 +4,21 @@ import { randomUUID } from 'node:crypto';
 import { Writable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../../src/app.ts';
-import { createApiKeys } from '../../src/callers/api-keys.ts';
-import { authenticateConfigured, authenticateStored } from '../../src/callers/authenticate.ts';
-import { type Caller, PERMISSIONS } from '../../src/callers/caller.ts';
+import type { ConfiguredKey } from '../../src/callers/authenticate.ts';
+import { PERMISSIONS } from '../../src/callers/caller.ts';
 import { createLogger } from '../../src/http/logger.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import type { Lifecycle } from '../../src/http/routes/probes.ts';
+import { createService } from '../../src/service.ts';
 import { type Clock, systemPause, systemRandom } from '../../src/sessions/ambient.ts';
-import { detailsFaults } from '../../src/sessions/details-rules.ts';
 import type { DocumentStore } from '../../src/sessions/document-store.ts';
 import type { SessionEvent } from '../../src/sessions/events.ts';
 import type { LifetimePolicy } from '../../src/sessions/rotation.ts';
-import { createSealer } from '../../src/sessions/sealing.ts';
-import { createSessionService, type SessionService } from '../../src/sessions/session-service.ts';
+import type { SessionService } from '../../src/sessions/session-service.ts';
 import type { SessionStore } from '../../src/sessions/session-store.ts';
-import { createSessionTypes, type SessionTypes } from '../../src/sessions/session-types.ts';
-import { createSigningKeys, type SigningKeys } from '../../src/sessions/signing-keys.ts';
+import type { SessionTypes } from '../../src/sessions/session-types.ts';
+import type { SigningKeys } from '../../src/sessions/signing-keys.ts';
 import type { SigningAlgorithm } from '../../src/sessions/signing-ring.ts';
-import { createStoreClock } from '../../src/sessions/store-clock.ts';
 import { MAX_API_KEYS, MAX_TYPES } from '../../src/stores/limits.ts';
 import { createMemoryDocuments } from '../../src/stores/memory-documents.ts';
 import { createMemoryStore } from '../../src/stores/memory-store.ts';
@@ -30,6 +27,11 @@ import { RETENTION_MS } from './sessions.ts';
 export const ROOT_KEY = 'root-key';
 export const METRICS_KEY = 'metrics-key';
 export const SECRET = 'a-secret-of-32-bytes-for-the-tests';
+
+const CONFIGURED_KEYS: readonly ConfiguredKey[] = [
+  { key: ROOT_KEY, caller: { id: 'root', permissions: new Set(PERMISSIONS), scope: {} } },
+  { key: METRICS_KEY, caller: { id: 'metrics', permissions: new Set(['metrics']), scope: {} } },
+];
 
 export const DEFAULT_POLICY: LifetimePolicy = {
   tokenTtlSeconds: 900,
@@ -75,7 +77,7 @@ export interface TestAppOptions {
   readonly failuresPerMinute?: number;
   readonly trustProxy?: readonly string[];
   /** Callers besides root and metrics. */
-  readonly callers?: readonly { readonly key: string; readonly caller: Caller }[];
+  readonly callers?: readonly ConfiguredKey[];
 }
 
 export interface TestApp {
@@ -98,7 +100,6 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
   const store =
     options.store ??
     createMemoryStore({ nowMs: clock.wallMs, maxSessions: 100_000, userRetentionMs: RETENTION_MS });
-  const secrets = options.secrets ?? [SECRET];
   const events: SessionEvent[] = [];
   const metrics = createMetrics();
   const emit = (event: SessionEvent) => {
@@ -112,73 +113,38 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
       done();
     },
   });
-  const storeClock = createStoreClock(clock, store.now);
-  const keys = createSigningKeys({
-    store,
-    sealer: createSealer(secrets, 'signing-ring', systemRandom),
-    alg: options.alg ?? 'ES256',
-    schedule: { jwksMaxAgeSeconds: 300, rotationSeconds: 0 },
-    storeClock,
-    clock,
-    emit,
-  });
-  await keys.synchronize();
   const typeStore = options.typeStore ?? createMemoryDocuments(MAX_TYPES);
-  const types = createSessionTypes({
-    store: typeStore,
-    sessions: store,
-    defaults: { ...DEFAULT_POLICY, ...options.policy },
-    required: options.requireTypes ?? false,
-    clock,
-    randomBytes: systemRandom,
-    emit,
-  });
-  const sessions = createSessionService({
-    store,
-    storeClock,
-    keys,
-    refreshTokenSealer: createSealer(secrets, 'refresh-token', systemRandom),
-    cursorSealer: createSealer(secrets, 'list-cursor', systemRandom),
-    randomBytes: systemRandom,
-    emit,
-    issuer: options.issuer ?? 'http://localhost:3000',
-    types,
-    maxSessionsPerUser: options.maxSessionsPerUser ?? 10_000,
-    judgeDetails: (details) => detailsFaults(details, options.detailsMaxBytes ?? 8192),
-    pause: systemPause,
-  });
   const keyStore = options.keyStore ?? createMemoryDocuments(MAX_API_KEYS);
-  const authenticate = authenticateStored({ store: keyStore, storeClock, clock });
+  const issuer = options.issuer ?? 'http://localhost:3000';
+  const detailsMaxBytes = options.detailsMaxBytes ?? 8192;
+  const service = createService(
+    { store, typeStore, keyStore },
+    {
+      secrets: options.secrets ?? [SECRET],
+      issuer,
+      alg: options.alg ?? 'ES256',
+      schedule: { jwksMaxAgeSeconds: 300, rotationSeconds: 0 },
+      policy: { ...DEFAULT_POLICY, ...options.policy },
+      requireTypes: options.requireTypes ?? false,
+      maxSessionsPerUser: options.maxSessionsPerUser ?? 10_000,
+      detailsMaxBytes,
+      configuredKeys: [...CONFIGURED_KEYS, ...(options.callers ?? [])],
+    },
+    { clock, randomBytes: systemRandom, pause: systemPause, emit },
+  );
+  const { sessions, types, keys } = service;
+  await keys.synchronize();
   const lifecycle: Lifecycle = { draining: false };
   const app = await buildApp({
-    sessions,
-    types,
-    keys,
+    ...service,
     store,
-    authenticate: authenticateConfigured(
-      [
-        { key: ROOT_KEY, caller: { id: 'root', permissions: new Set(PERMISSIONS), scope: {} } },
-        {
-          key: METRICS_KEY,
-          caller: { id: 'metrics', permissions: new Set(['metrics']), scope: {} },
-        },
-        ...(options.callers ?? []),
-      ],
-      authenticate,
-    ),
-    apiKeys: createApiKeys({
-      store: keyStore,
-      storeClock,
-      randomBytes: systemRandom,
-      emit,
-      forget: authenticate.forget,
-    }),
+    issuer,
     rateLimits: { redis: options.counting, failuresPerMinute: options.failuresPerMinute ?? 0 },
     metrics,
     lifecycle,
     logger: createLogger('trace', destination),
     newRequestId: randomUUID,
-    detailsMaxBytes: options.detailsMaxBytes ?? 8192,
+    detailsMaxBytes,
     // The tests of a file share one loop with the runner, which may stand still for long.
     // Nothing is ever more: where the loop stood still for a whole sample, its delay is measured as infinite.
     maxLoopDelayMs: Number.POSITIVE_INFINITY,

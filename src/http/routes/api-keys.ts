@@ -14,12 +14,11 @@ import {
   rotation,
 } from '../api-key-schemas.ts';
 import { parseMoment } from '../moment.ts';
-import { guardedProblems, problemResponses } from '../schemas.ts';
+import { bodyProblems, guardedProblems, problemResponses } from '../problem-schema.ts';
 import { rfc3339 } from '../session-body.ts';
 
 const tags = ['api keys'];
 const config = { permission: 'admin' } as const;
-const withBody = ['invalid_request', 'content_too_large', 'unsupported_media_type'] as const;
 
 const keyBody = (record: ApiKeyRecord) => {
   const { id, name, permissions, scope, expiresAtMs, allowedCidrs, requestsPerMinute } = record;
@@ -64,7 +63,7 @@ export function apiKeyRoutes({
             description: 'The key.',
             headers: { Location: Type.String({ description: 'Address of the key.' }) },
           },
-          ...problemResponses(...withBody, 'api_key_limit_reached', ...guardedProblems),
+          ...problemResponses(...bodyProblems, 'api_key_limit_reached', ...guardedProblems),
         },
       },
       handler: async (request, reply) => {
@@ -150,7 +149,7 @@ export function apiKeyRoutes({
         body: rotation,
         response: {
           200: { ...rotatedApiKey, description: 'The new key.' },
-          ...problemResponses(...withBody, 'api_key_not_found', ...guardedProblems),
+          ...problemResponses(...bodyProblems, 'api_key_not_found', ...guardedProblems),
         },
       },
       handler: async (request) => {

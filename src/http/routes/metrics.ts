@@ -3,7 +3,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import Type from 'typebox';
 import type { Metrics } from '../metrics.ts';
-import { guardedProblems, problemResponses } from '../schemas.ts';
+import { guardedProblems, problemResponses } from '../problem-schema.ts';
 
 export function metricsRoutes({
   metrics,

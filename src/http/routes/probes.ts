@@ -4,7 +4,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import Type from 'typebox';
 import type { SessionStore } from '../../sessions/session-store.ts';
 import { ProblemError } from '../problem.ts';
-import { problemResponses } from '../schemas.ts';
+import { problemResponses } from '../problem-schema.ts';
 
 export interface Lifecycle {
   /** Set once the process is to stop: what is under way is answered, nothing new should come. */

@@ -5,7 +5,7 @@ import Type from 'typebox';
 import type { SessionTypes } from '../../sessions/session-types.ts';
 import { requireProduct, requireScope } from '../caller.ts';
 import { etagOf, preconditionOf } from '../conditions.ts';
-import { guardedProblems, problemResponses } from '../schemas.ts';
+import { bodyProblems, guardedProblems, problemResponses } from '../problem-schema.ts';
 import {
   checkBody,
   checkReport,
@@ -21,7 +21,6 @@ const DEFAULT_SAMPLE = 200;
 const tags = ['session types'];
 const config = { permission: 'admin' } as const;
 const address = '/session-types/:product/:tag';
-const withBody = ['invalid_request', 'content_too_large', 'unsupported_media_type'] as const;
 
 export function sessionTypeRoutes({
   types,
@@ -48,7 +47,7 @@ export function sessionTypeRoutes({
           },
           201: { ...sessionType, description: 'The type, new.', headers: etagHeader },
           ...problemResponses(
-            ...withBody,
+            ...bodyProblems,
             'precondition_failed',
             'session_type_limit_reached',
             ...guardedProblems,
@@ -145,7 +144,7 @@ export function sessionTypeRoutes({
         body: checkBody,
         response: {
           200: { ...checkReport, description: 'What was found, without any details.' },
-          ...problemResponses(...withBody, ...guardedProblems),
+          ...problemResponses(...bodyProblems, ...guardedProblems),
         },
       },
       handler: async (request) => {

@@ -3,13 +3,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { SessionService } from '../../sessions/session-service.ts';
 import { requireScope } from '../caller.ts';
-import {
-  guardedProblems,
-  partParams,
-  problemResponses,
-  statsQuery,
-  statsView,
-} from '../schemas.ts';
+import { guardedProblems, problemResponses } from '../problem-schema.ts';
+import { partParams, statsQuery, statsView } from '../user-schemas.ts';
 
 export function statsRoutes({
   sessions,

@@ -5,20 +5,18 @@ import Type from 'typebox';
 import type { SessionService } from '../../sessions/session-service.ts';
 import type { User } from '../../sessions/user-store.ts';
 import { requireScope } from '../caller.ts';
+import { DEFAULT_PAGE } from '../members.ts';
+import { guardedProblems, problemResponses } from '../problem-schema.ts';
+import { page, rfc3339, sessionBody } from '../session-body.ts';
 import {
-  guardedProblems,
   partParams,
-  problemResponses,
   revokedCount,
   revokeUserQuery,
   userList,
   userParams,
   usersQuery,
   userView,
-} from '../schemas.ts';
-import { page, rfc3339, sessionBody } from '../session-body.ts';
-
-const DEFAULT_PAGE = 20;
+} from '../user-schemas.ts';
 
 const userSummary = (user: User) => ({
   userId: user.userId,

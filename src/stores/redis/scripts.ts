@@ -7,7 +7,8 @@ import { MAX_SKEW_MS } from '../../sessions/session-store.ts';
 import { documentScripts } from './document-scripts.ts';
 import { NOW, TIDY } from './index-lua.ts';
 import { FORBIDDEN, HEAD_BYTES } from './record.ts';
-import { USERS, userScripts } from './user-lua.ts';
+import { USERS } from './user-lua.ts';
+import { userScripts } from './user-scripts.ts';
 
 /** A start whose time is further from the store's than MAX_SKEW_MS creates nothing, so it is forbidden long enough after twice that. */
 const FORBIDDEN_MS = 12 * MAX_SKEW_MS;
