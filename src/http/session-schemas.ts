@@ -115,7 +115,7 @@ export const startBody = (detailsMaxBytes: number) =>
 export const startHeaders = Type.Object({
   'idempotency-key': Type.Optional(
     Type.String({
-      pattern: '^[!-~]{1,255}$',
+      pattern: '^(?!""$)[!-~]{1,255}$',
       description:
         'A name for this start, drawn at random: sent again with the same body it gives the same session again.',
       examples: ['"8e03978e-40d5-43e8-bc93-6894a57f9324"'],

@@ -1,17 +1,14 @@
 // Owns the change of a live session's details: read, change, replace if unchanged, else read again.
 
-import { Outage, Refusal } from './errors.ts';
+import { claimsFaults, projectClaims } from './claims.ts';
+import { type Fault, Outage, Refusal } from './errors.ts';
 import { readSession } from './list-sessions.ts';
 import { mergePatch } from './merge-patch.ts';
-import {
-  type JsonObject,
-  type Locator,
-  REVISION_BYTES,
-  revisionText,
-  type Session,
-} from './session.ts';
+import { type JsonObject, type Locator, REVISION_BYTES, type Session } from './session.ts';
 import type { SessionDeps } from './session-deps.ts';
+import type { TypePolicy } from './session-type.ts';
 import type { Versions } from './session-types.ts';
+import { sessionVersion } from './session-version.ts';
 
 /** Refreshes of the session at the same time make a round in vain; so many of them are no coincidence. */
 const MAX_ROUNDS = 8;
@@ -19,9 +16,16 @@ const MAX_ROUNDS = 8;
 export interface DetailsChange {
   /** JSON Merge Patch (RFC 7396) of the details. */
   readonly patch: JsonObject;
-  /** Revisions of which the session must have one; undefined for no condition. */
+  /** Versions of which the session must have one; undefined for no condition. */
   readonly ifMatch?: Versions | undefined;
 }
+
+/** Whoever changes the details is there to mend them: they must fit the type, and the next token. */
+const faultsOf = (deps: SessionDeps, details: JsonObject, policy: TypePolicy): readonly Fault[] => [
+  ...deps.judgeDetails(details),
+  ...policy.checkDetails(details),
+  ...claimsFaults(projectClaims(details, policy.claims)),
+];
 
 /**
  * Changes the details of a live session, and nothing else of it: neither its times nor its tokens. Rejects with Refusal
@@ -34,12 +38,12 @@ export async function changeDetails(
 ): Promise<Session> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const session = await readSession(deps, locator);
-    if (ifMatch !== 'any' && !ifMatch.includes(revisionText(session))) {
+    if (ifMatch !== 'any' && !ifMatch.includes(sessionVersion(session))) {
       throw new Refusal({ code: 'precondition_failed' });
     }
     const details = mergePatch(session.details, patch) as JsonObject;
     const policy = await deps.types.policyFor(session.product, session.tag);
-    const faults = [...deps.judgeDetails(details), ...policy.checkDetails(details)];
+    const faults = faultsOf(deps, details, policy);
     if (faults.length > 0) throw new Refusal({ code: 'invalid_details', faults });
     const next = { ...session, details, revision: deps.randomBytes(REVISION_BYTES) };
     if ((await deps.store.replace(session, next)) === 'replaced') {

@@ -10,6 +10,8 @@ export interface Claimed {
 
 /** Rejects with `Outage` as the port of sessions does; all operations are harmless when executed twice. */
 export interface ClaimStore {
+  /** What a claim says; undefined if there is none. */
+  readClaim(name: string): Promise<string | undefined>;
   /** Puts a claim that expires after `ttlMs`, unless there is one. One that is found to say the same counts as put by this call. */
   claim(name: string, text: string, ttlMs: number): Promise<Claimed>;
   /** Replaces a claim if it still says `current`, and keeps its expiry; removes it if there is no `next`. */

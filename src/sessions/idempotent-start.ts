@@ -5,6 +5,8 @@
 // names another. The mark tells a session that was ended from one that was never made.
 
 import { hash } from 'node:crypto';
+import { type Admission, admitSession } from './admit-session.ts';
+import { drawChance } from './ambient.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { Outage, Refusal } from './errors.ts';
 import type { Session } from './session.ts';
@@ -25,11 +27,13 @@ interface Claim {
   readonly evicted: readonly string[];
 }
 
-/** How long a key is remembered. */
+/** How long a key is remembered, and longer than the first token lives: as long as that is good, the key stands for its session. */
 const REMEMBERED_MS = 24 * 3600 * 1000;
+const LONGER_THAN_TOKEN_MS = 60_000;
 /** How often, and how far apart, the session of somebody else's claim is looked for before the claim is taken over. */
-const LOOKS = 12;
-const LOOK_EVERY_MS = 25;
+const LOOKS = 20;
+const LEAST_PAUSE_MS = 5;
+const MOST_PAUSE_MS = 25;
 const MAX_ROUNDS = 64;
 
 /** Equal values have equal digests, in whatever order their members were sent. */
@@ -81,9 +85,10 @@ async function honourClaim(
   input: IdempotentStart,
   name: string,
   text: string,
+  admission: Admission,
 ): Promise<StartedPair | undefined> {
   const claim = JSON.parse(text) as Claim;
-  const { session, creation } = await createSession(deps, input, claim.sessionId);
+  const { session, creation } = await createSession(deps, input, admission, claim.sessionId);
   const { outcome, evicted } = creation;
   if (outcome === 'taken') return undefined;
   if (outcome !== 'created') {
@@ -99,38 +104,86 @@ async function honourClaim(
     : undefined;
 }
 
-/**
- * Starts a session once for each key of a caller. Rejects with Refusal `idempotency_key_reused` (the key came with another body),
- * `idempotency_key_expired` (its session was refreshed, has ended, or its first token has expired), `session_limit_reached`, or Outage.
- */
-export async function startOnce(deps: SessionDeps, input: IdempotentStart): Promise<StartedPair> {
-  const { key, ...start } = input;
-  const name = digest(start.clientId, key);
-  const fingerprint = digest(start);
+/** Throws Refusal `idempotency_key_reused` if the claim is on another body. */
+function requireSameBody(text: string, fingerprint: string): Claim {
+  const claim = JSON.parse(text) as Claim;
+  if (claim.fingerprint !== fingerprint) throw new Refusal({ code: 'idempotency_key_reused' });
+  return claim;
+}
+
+/** The first pair again if the key was claimed by a start that was admitted once; undefined if there is none. Writes nothing. */
+async function answerClaimed(
+  deps: SessionDeps,
+  input: IdempotentStart,
+  name: string,
+  fingerprint: string,
+): Promise<StartedPair | undefined> {
+  const text = await deps.store.readClaim(name);
+  if (text === undefined) return undefined;
+  requireSameBody(text, fingerprint);
+  return followClaim(deps, input, name, text);
+}
+
+const rememberedMs = ({ policy }: Admission): number =>
+  Math.max(REMEMBERED_MS, policy.tokenTtlSeconds * 1000 + LONGER_THAN_TOKEN_MS);
+
+/** Claims the key, and honours the claim or follows whoever was first. */
+async function claimAndStart(
+  deps: SessionDeps,
+  input: IdempotentStart,
+  name: string,
+  fingerprint: string,
+  admission: Admission,
+): Promise<StartedPair> {
   const propose = async (): Promise<string> =>
     encode({
       fingerprint,
-      sessionId: deps.newSessionId(start, await deps.storeClock.now()),
+      sessionId: deps.newSessionId(input, await deps.storeClock.now()),
       written: false,
       evicted: [],
     });
   let watched = '';
   let looks = 0;
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const { text, mine } = await deps.store.claim(name, await propose(), REMEMBERED_MS);
-    const claim = JSON.parse(text) as Claim;
-    if (claim.fingerprint !== fingerprint) throw new Refusal({ code: 'idempotency_key_reused' });
-    const pair = await (mine ? honourClaim : followClaim)(deps, input, name, text);
+    const { text, mine } = await deps.store.claim(name, await propose(), rememberedMs(admission));
+    const claim = requireSameBody(text, fingerprint);
+    const pair = await (mine
+      ? honourClaim(deps, input, name, text, admission)
+      : followClaim(deps, input, name, text));
     if (pair !== undefined) return pair;
     // Each claim gets its time: whoever took over from a dead one is at work now.
     if (text !== watched) looks = 0;
     watched = text;
     if (looks++ < LOOKS) {
-      await deps.pause(LOOK_EVERY_MS);
-    } else if (await deps.store.forbid({ ...start, sessionId: claim.sessionId })) {
+      // By chance, so that many who wait for one do not all come back at the same moment.
+      const spread = drawChance(deps.randomBytes) * (MOST_PAUSE_MS - LEAST_PAUSE_MS);
+      await deps.pause(LEAST_PAUSE_MS + spread);
+    } else if (await deps.store.forbid({ ...input, sessionId: claim.sessionId })) {
       // From here on the claim is free for the next who asks.
       await deps.store.replaceClaim(name, text, undefined);
     }
   }
   throw new Outage('start: the claim on the key changed under every attempt');
+}
+
+/**
+ * Starts a session once for each key of a caller. Rejects with Refusal `idempotency_key_reused` (the key came with another body),
+ * `idempotency_key_expired` (its session was refreshed, has ended, or its first token has expired), those of a start, or Outage.
+ * A start that is refused leaves nothing behind.
+ */
+export async function startOnce(deps: SessionDeps, input: IdempotentStart): Promise<StartedPair> {
+  const { key, ...start } = input;
+  const name = digest(start.clientId, key);
+  const fingerprint = digest(start);
+  const admitted = await admitSession(deps, start).catch((error: unknown) => {
+    if (error instanceof Refusal) return error;
+    throw error;
+  });
+  if (!(admitted instanceof Refusal)) {
+    return claimAndStart(deps, input, name, fingerprint, admitted);
+  }
+  // The type may have changed since the first answer, which is still the answer.
+  const pair = await answerClaimed(deps, input, name, fingerprint);
+  if (pair === undefined) throw admitted;
+  return pair;
 }

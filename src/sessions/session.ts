@@ -62,10 +62,6 @@ export interface Session extends Locator, UserRef {
   readonly client?: ClientFacts | undefined;
 }
 
-/** The revision as text: a strong validator (RFC 9110, 8.8.3) without its quotes. */
-export const revisionText = ({ revision }: Session): string =>
-  Buffer.from(revision).toString('base64url');
-
 export const SEED_BYTES = 32;
 export const REVISION_BYTES = 12;
 

@@ -38,6 +38,7 @@ export function createMemoryClaims(nowMs: () => number): MemoryClaims {
   const claims = createExpiring(nowMs);
   const forbidden = createExpiring(nowMs);
   return {
+    readClaim: async (name) => claims.get(name)?.text,
     async claim(name, text, ttlMs) {
       const found = claims.get(name);
       if (found === undefined) claims.set(name, text, nowMs() + ttlMs);

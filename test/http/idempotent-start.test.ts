@@ -1,7 +1,7 @@
 // Owns the proof of the Idempotency-Key: one session for each key, whatever is lost, sent twice or sent at once.
 
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Outage } from '../../src/sessions/errors.ts';
 import type { SessionStore } from '../../src/sessions/session-store.ts';
 import { createMemoryStore } from '../../src/stores/memory-store.ts';
@@ -136,6 +136,75 @@ describe('a start under an idempotency key', () => {
     expectProblem(await startOnce(key, bodyOf(userId)), 'idempotency_key_expired');
     service.clock.advance(1);
     expect((await startOnce(key, bodyOf(userId))).statusCode).toBe(201);
+  });
+
+  it('lives as long as the first token, if that is longer than a day', async () => {
+    const typed = await createTestApp({ policy: { tokenTtlSeconds: 200_000 } });
+    const [key, userId] = [randomUUID(), newUser()];
+    const first = await startOnce(key, bodyOf(userId), typed);
+    typed.clock.advance(199_000_000);
+    const again = await startOnce(key, bodyOf(userId), typed);
+    expect(again.json<Pair>().sessionId).toBe(first.json<Pair>().sessionId);
+    typed.clock.advance(1_000_000);
+    expectProblem(await startOnce(key, bodyOf(userId), typed), 'idempotency_key_expired');
+    await typed.app.close();
+  });
+
+  it('is the same with quotes and without, and whatever the order of members in details', async () => {
+    const [key, userId] = [randomUUID(), newUser()];
+    const body = (details: object) => ({ ...START, data: { userId, details } });
+    const first = await startOnce(key, body({ a: 1, b: { c: 2, d: 3 } }));
+    const again = await startOnce(`"${key}"`, body({ b: { d: 3, c: 2 }, a: 1 }));
+    expect(again.json<Pair>().sessionId).toBe(first.json<Pair>().sessionId);
+  });
+
+  it.each([
+    ['details that break the schema of its type', { detailsSchema: { required: ['role'] } }],
+    ['claims that are too large for a token', { claims: ['long'] }],
+  ])('leaves nothing behind when refused for %s, ten at once', async (_why, type) => {
+    const typed = await createTestApp({});
+    await typed.types.put(START.product, START.tag, type, {});
+    const [key, userId] = [randomUUID(), newUser()];
+    const bad = { ...START, data: { userId, details: { long: 'x'.repeat(2000) } } };
+    const writes = vi.spyOn(typed.store, 'claim');
+    const answers = await Promise.all(Array.from({ length: 10 }, () => startOnce(key, bad, typed)));
+    for (const answer of answers) expectProblem(answer, 'invalid_request');
+    expect(writes).not.toHaveBeenCalled();
+    const mended = { ...START, data: { userId, details: { role: 'user' } } };
+    expect((await startOnce(key, mended, typed)).statusCode).toBe(201);
+    await typed.app.close();
+  });
+
+  it('leaves nothing behind when its tag has no type and needs one', async () => {
+    const typed = await createTestApp({ requireTypes: true });
+    const [key, userId] = [randomUUID(), newUser()];
+    expectProblem(await startOnce(key, bodyOf(userId), typed), 'invalid_request');
+    await typed.types.put(START.product, START.tag, {}, {});
+    const other = { ...bodyOf(userId), client: { device: 'phone' } };
+    expect((await startOnce(key, other, typed)).statusCode).toBe(201);
+    await typed.app.close();
+  });
+
+  it('is answered again although its type would refuse the start by now', async () => {
+    const typed = await createTestApp({});
+    const [key, userId] = [randomUUID(), newUser()];
+    const first = await startOnce(key, bodyOf(userId), typed);
+    await typed.types.put(START.product, START.tag, { detailsSchema: { required: ['role'] } }, {});
+    const again = await startOnce(key, bodyOf(userId), typed);
+    expect(again.json<Pair>().sessionId).toBe(first.json<Pair>().sessionId);
+    expectProblem(await startOnce(key, bodyOf(newUser()), typed), 'idempotency_key_reused');
+    await typed.app.close();
+  });
+
+  it('is refused in time, one and all, when 50 at once meet the limit of a user', async () => {
+    const typed = await createTestApp({ maxSessionsPerUser: 1 });
+    const [key, userId] = [randomUUID(), newUser()];
+    await startOnce(randomUUID(), bodyOf(userId), typed);
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () => startOnce(key, bodyOf(userId), typed)),
+    );
+    for (const answer of answers) expectProblem(answer, 'session_limit_reached');
+    await typed.app.close();
   });
 
   it('is not spent by a start that was refused', async () => {

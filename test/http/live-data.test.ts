@@ -1,6 +1,6 @@
 // Owns the proof of PATCH: the details of a live session change, and nothing else of it does.
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
 import {
   addressOf,
@@ -19,6 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.app.close());
 
+const PLACE = { product: START.product, env: START.env };
 const change = (sessionId: string, details: unknown, headers: Record<string, string> = {}) =>
   call(service.app, 'PATCH', addressOf(sessionId), {
     body: { data: { details } },
@@ -76,6 +77,38 @@ describe('a change of details', () => {
     await refresh(service.app, refreshToken);
     expectProblem(await change(sessionId, { n: 4 }, { 'if-match': last }), 'precondition_failed');
     expect((await read(sessionId)).json().data.details).toMatchObject({ n: 3 });
+  });
+
+  it('is not spoiled by a verify, which changes nothing that is shown', async () => {
+    await service.types.put('my-app', 'seen', { retryUntilUsed: true }, {});
+    const { sessionId, refreshToken } = await start(service.app, { tag: 'seen' });
+    const { token } = (await refresh(service.app, refreshToken)).json<{ token: string }>();
+    const address = addressOf(sessionId, 'seen');
+    const etag = String((await call(service.app, 'GET', address)).headers['etag']);
+    const unseen = await service.store.read({ ...PLACE, tag: 'seen', sessionId });
+    expect(unseen.session?.successorSeen).toBe(false);
+    expect(await verify(service.app, token)).toMatchObject({ valid: true });
+    await vi.waitFor(async () => {
+      const { session } = await service.store.read({ ...PLACE, tag: 'seen', sessionId });
+      expect(session?.successorSeen).toBe(true);
+    });
+    const changed = await call(service.app, 'PATCH', address, {
+      body: { data: { details: { n: 1 } } },
+      headers: { 'if-match': etag },
+    });
+    expect(changed.statusCode).toBe(200);
+    expect(changed.headers['etag']).not.toBe(etag);
+  });
+
+  it('that the next token could not carry is refused, and names the claim', async () => {
+    const own = await createTestApp();
+    await own.types.put('my-app', 'user-session', { claims: ['role'] }, {});
+    const { sessionId } = await start(own.app);
+    const patch = (role: string) =>
+      call(own.app, 'PATCH', addressOf(sessionId), { body: { data: { details: { role } } } });
+    expect((await patch('x'.repeat(1000))).statusCode).toBe(200);
+    expect(faultyFields(await patch('x'.repeat(1100)))).toEqual(['/data/details/role']);
+    await own.app.close();
   });
 
   it('that would leave too much is refused, and names the details', async () => {

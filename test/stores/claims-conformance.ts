@@ -28,6 +28,8 @@ export function describeClaims(opened: () => StoreUnderTest): void {
       const name = newName();
       await store.claim(name, 'mine', DAY_MS);
       expect(await other.claim(name, 'mine', DAY_MS)).toEqual({ text: 'mine', mine: true });
+      expect(await other.readClaim(name)).toBe('mine');
+      expect(await store.readClaim(newName())).toBeUndefined();
     });
 
     it('by compare-and-swap, harmless when sent twice', async () => {

@@ -2,8 +2,8 @@
 
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import Type from 'typebox';
-import { revisionText } from '../../sessions/session.ts';
 import type { SessionService } from '../../sessions/session-service.ts';
+import { sessionVersion } from '../../sessions/session-version.ts';
 import { requireScope } from '../caller.ts';
 import { etagOf, preconditionOf } from '../conditions.ts';
 import { DEFAULT_PAGE } from '../members.ts';
@@ -44,7 +44,7 @@ export function sessionRoutes({
       handler: async (request, reply) => {
         requireScope(request, request.params);
         const session = await sessions.read(request.params);
-        reply.header('etag', etagOf(revisionText(session)));
+        reply.header('etag', etagOf(sessionVersion(session)));
         return sessionBody(session);
       },
     });
@@ -77,7 +77,7 @@ export function sessionRoutes({
           patch: request.body.data.details,
           ifMatch: preconditionOf(request.headers).ifMatch,
         });
-        reply.header('etag', etagOf(revisionText(session)));
+        reply.header('etag', etagOf(sessionVersion(session)));
         return sessionBody(session);
       },
     });

@@ -31,6 +31,9 @@ const pairBody = ({ token, refreshToken, session }: TokenPair) => ({
   refreshExpiresAt: rfc3339(session.expiresAtMs),
 });
 
+/** `"abc"` and `abc` are one key: the draft writes it as a quoted string, many clients without quotes. */
+const unquoted = (key: string): string => /^"(.+)"$/.exec(key)?.[1] ?? key;
+
 const tags = ['sessions'];
 
 export function tokenRoutes({
@@ -76,7 +79,7 @@ export function tokenRoutes({
         const key = request.headers['idempotency-key'];
         const pair = await (key === undefined
           ? sessions.start(start)
-          : sessions.startOnce({ ...start, key }));
+          : sessions.startOnce({ ...start, key: unquoted(key) }));
         reply.code(201);
         reply.header('location', `/sessions/${product}/${env}/${tag}/${pair.session.sessionId}`);
         const { evicted } = pair;

@@ -4,7 +4,11 @@ import type { ClaimStore } from '../../sessions/claim-store.ts';
 import { claimKey, sessionKey } from './keys.ts';
 import type { ScriptRunner } from './run-script.ts';
 
-export const createRedisClaims = ({ runDurably }: ScriptRunner): ClaimStore => ({
+export const createRedisClaims = ({ run, runDurably }: ScriptRunner): ClaimStore => ({
+  async readClaim(name) {
+    const [, , text] = (await run('read', [claimKey(name)])) as unknown[];
+    return Buffer.isBuffer(text) ? text.toString() : undefined;
+  },
   async claim(name, text, ttlMs) {
     const [found] = await runDurably('claim', { keys: [claimKey(name)], args: [text, ttlMs] });
     return { text: String(found), mine: String(found) === text };
