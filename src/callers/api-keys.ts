@@ -43,7 +43,7 @@ export interface ListedKey {
   readonly lastUsedAtMs: number | undefined;
 }
 
-const DEADLINE_MS = 1500;
+const DEADLINE_MS = 1300;
 const MAX_ROUNDS = 8;
 
 const notFound = () => new Refusal({ code: 'api_key_not_found' });
