@@ -18,7 +18,7 @@ export async function openRedisStore(target: RedisTarget, waitReplicas = 0): Pro
     onTrouble: () => undefined,
   });
   for (let attempt = 0; attempt < 100; attempt++) {
-    const answers = await store.now().then(
+    const answers = await store.inspect().then(
       () => true,
       () => new Promise((resolve) => setTimeout(resolve, 50, false)),
     );

@@ -47,11 +47,19 @@ const common = {
   disableClientInfo: true,
 };
 
-interface Settings extends Readonly<typeof common> {
+interface Settings extends Readonly<Omit<typeof common, 'autoResendUnfulfilledCommands'>> {
+  readonly autoResendUnfulfilledCommands: boolean;
   readonly enableAutoPipelining: boolean;
   readonly commandTimeout?: number;
+  /** How long a Cluster waits before it sends a command again whose connection broke; 0: it does not. */
+  readonly retryDelayOnFailover?: number;
 }
 const patient: Settings = { ...common, enableAutoPipelining: true };
+const once: Settings = {
+  ...patient,
+  autoResendUnfulfilledCommands: false,
+  retryDelayOnFailover: 0,
+};
 const IMPATIENCE_MS = 100;
 
 const credentials = ({ username, password, tls }: RedisCredentials) => ({
@@ -60,8 +68,12 @@ const credentials = ({ username, password, tls }: RedisCredentials) => ({
   ...(tls ? { tls: {} } : {}),
 });
 
-const clusterOptions = (target: RedisCredentials, settings: Settings) => ({
+const clusterOptions = (
+  target: RedisCredentials,
+  { retryDelayOnFailover, ...settings }: Settings,
+) => ({
   redisOptions: { ...settings, enableAutoPipelining: false, ...credentials(target) },
+  ...(retryDelayOnFailover === undefined ? {} : { retryDelayOnFailover }),
   enableOfflineQueue: false,
   scaleReads: 'master' as const,
   clusterRetryStrategy: retryDelayMs,
@@ -95,6 +107,13 @@ export function connectRedis(
   return client;
 }
 
+/**
+ * A connection that sends no command twice. What makes something out of nothing must not be sent again: what it made may have been
+ * seen, and ended, by somebody else meanwhile (ADR 17).
+ */
+export const connectOnce = (target: RedisTarget, onTrouble: (code: string) => void): RedisClient =>
+  connectRedis(target, onTrouble, once);
+
 /** A connection for what must not wait: its commands fail after a tenth of a second. */
 export const connectImpatiently = (
   target: RedisTarget,
@@ -126,4 +145,16 @@ function open(target: RedisTarget, settings: Settings): RedisClient {
     case 'cluster':
       return new Cluster([...target.nodes], clusterOptions(target, settings));
   }
+}
+
+/** The primaries that a connection knows. */
+export const primariesOf = (client: RedisClient): readonly Redis[] =>
+  client instanceof Cluster ? client.nodes('master') : [client];
+
+/**
+ * Resolves once every primary has answered. A Cluster by itself connects for the first command that needs a node, and refuses those that
+ * come meanwhile.
+ */
+export async function reachPrimaries(client: RedisClient): Promise<void> {
+  await Promise.all(primariesOf(client).map((node) => node.ping()));
 }

@@ -5,9 +5,14 @@ const READ = `#!lua flags=allow-oom
 return redis.call('HGET', KEYS[1], ARGV[1])
 `;
 
-/** KEYS a collection. Answers names and texts by turns. */
-const LIST = `#!lua flags=allow-oom
-return redis.call('HGETALL', KEYS[1])
+/** KEYS a collection. Answers the names of its documents. */
+const NAMES = `#!lua flags=allow-oom
+return redis.call('HKEYS', KEYS[1])
+`;
+
+/** KEYS a collection. ARGV names. Answers their texts. */
+const READ_MANY = `#!lua flags=allow-oom
+return redis.call('HMGET', KEYS[1], unpack(ARGV))
 `;
 
 /** KEYS a collection. ARGV name, text that is there ('' for none), text that is to be there, most documents of the collection. */
@@ -32,7 +37,8 @@ return 1
 
 export const documentScripts = {
   readDocument: { lua: READ },
-  listDocuments: { lua: LIST },
+  documentNames: { lua: NAMES },
+  readDocuments: { lua: READ_MANY },
   replaceDocument: { lua: REPLACE },
   removeDocument: { lua: REMOVE },
 } as const;

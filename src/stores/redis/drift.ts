@@ -1,10 +1,9 @@
 // Owns the recount: everything that is kept about sessions and users, counted once more from the records themselves. An operator's
 // command and the proof use it; no request does, for it walks all keys.
 
-import { Cluster, type Redis } from 'ioredis';
 import type { Locator, Place } from '../../sessions/session.ts';
 import { bucketOf, parseSessionId } from '../../sessions/session-id.ts';
-import type { RedisClient } from './connect.ts';
+import { primariesOf, type RedisClient } from './connect.ts';
 import { type IndexEntry, readLive } from './indexes.ts';
 import { partKeys, sessionKey, tagKey, userKey, userMember } from './keys.ts';
 import { readSession } from './reading.ts';
@@ -20,7 +19,7 @@ export interface DriftReport {
   readonly phantoms: number;
   /** Live sessions whose user does not count as active until they end, and users who count so for longer. */
   readonly usersOff: number;
-  /** Parts whose counters are not what their records add up to, or whose records and users differ. */
+  /** Parts whose counters are not what their records add up to, or whose records and users differ, or who hold users that are not among those of all tags. */
   readonly countersOff: number;
 }
 
@@ -32,8 +31,7 @@ const SCAN_COUNT = 500;
 const USERS_AT_ONCE = 500;
 
 async function* keysOf(client: RedisClient): AsyncGenerator<string> {
-  const nodes: Redis[] = client instanceof Cluster ? client.nodes('master') : [client];
-  for (const node of nodes) {
+  for (const node of primariesOf(client)) {
     let cursor = '0';
     do {
       const [next, keys] = await node.scan(cursor, 'COUNT', SCAN_COUNT);
@@ -110,7 +108,8 @@ export async function reportDrift(client: RedisClient, runner: ScriptRunner): Pr
       const [, product = '', env = '', bucket = '', tag = ''] = ofUsers;
       const place = { product, env };
       parts++;
-      countersOff += Number(await runner.run('recount', partKeys(place, bucket, tag)));
+      const keys = [...partKeys(place, bucket, tag), partKeys(place, bucket, '')[0]];
+      countersOff += Number(await runner.run('recount', keys));
       usersOff += await auditUsers(runner, place, bucket, tag);
     }
   }

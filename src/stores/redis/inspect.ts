@@ -1,9 +1,9 @@
 // Owns the self-check: what the primaries say of themselves. From INFO, because managed Redis denies CONFIG.
 
-import { Cluster, type Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { withDeadline } from '../../sessions/deadline.ts';
 import { Outage } from '../../sessions/errors.ts';
-import { errorCode, type RedisClient } from './connect.ts';
+import { errorCode, primariesOf, type RedisClient } from './connect.ts';
 
 export interface RedisFacts {
   readonly version: string;
@@ -64,8 +64,8 @@ const weaker = (a: RedisFacts, b: RedisFacts): RedisFacts => ({
 
 /** Asks every primary. Rejects with Outage if one of them does not answer. */
 export async function inspectRedis(client: RedisClient): Promise<RedisFacts> {
-  const nodes = client instanceof Cluster ? client.nodes('master') : [client];
   try {
+    const nodes = primariesOf(client);
     const facts = await withDeadline(Promise.all(nodes.map(inspectNode)), DEADLINE_MS, 'inspect');
     return facts.reduce(weaker);
   } catch (error) {

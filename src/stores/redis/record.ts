@@ -64,6 +64,8 @@ function rareOf({ claims, successorSeen, renewed, client }: Session): [Rare] | [
   ];
 }
 
+export const headOf = (record: Buffer): Buffer => record.subarray(0, HEAD_BYTES);
+
 export const encodeHead = (session: Session): Buffer =>
   Buffer.concat([Buffer.of(VERSION), session.revision]);
 

@@ -6,7 +6,7 @@ import type { Creation, SessionStore, StoreDescription } from '../../sessions/se
 import { walkBuckets } from '../bucket-walk.ts';
 import { MAX_API_KEYS, MAX_TYPES } from '../limits.ts';
 import { createRedisClaims } from './claims.ts';
-import { connectRedis, type RedisTarget } from './connect.ts';
+import { connectOnce, connectRedis, type RedisTarget } from './connect.ts';
 import { createRedisDocuments } from './documents.ts';
 import { type DriftReport, reportDrift } from './drift.ts';
 import { locateUser, readBucket } from './indexes.ts';
@@ -22,7 +22,7 @@ import {
   writeKeys,
 } from './keys.ts';
 import { readSession, timeMs } from './reading.ts';
-import { encodeHead, encodeRecord } from './record.ts';
+import { encodeHead, encodeRecord, headOf } from './record.ts';
 import {
   createScriptRunner,
   type ObserveOperation,
@@ -83,11 +83,12 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
   const runner = createScriptRunner({
     client,
     openAnother: () => connectRedis(target, onTrouble),
+    openOnce: () => connectOnce(target, onTrouble),
     replicas: waitReplicas,
     monotonicMs,
     observe,
   });
-  const { run, runDurably } = runner;
+  const { run, runDurably, runDurablyOnce } = runner;
   let description: StoreDescription = {
     store: 'redis',
     mode: target.mode,
@@ -119,12 +120,22 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
     if (waitReplicas > 0) await runDurably('fence', { keys: [fenceKeyBeside(key)] });
   };
 
+  /** The reply to a create was lost: it was carried out if the session is there as it was written, and is unknown otherwise. */
+  async function readBack(session: Session, outage: unknown): Promise<readonly unknown[]> {
+    const key = sessionKey(session);
+    const [, , record] = (await run('read', [key])) as unknown[];
+    if (!Buffer.isBuffer(record) || !encodeHead(session).equals(headOf(record))) throw outage;
+    await confirmBeside(key);
+    return ['created'];
+  }
+
   return {
     types: createRedisDocuments(runner, typesKey, MAX_TYPES),
     apiKeys: createRedisDocuments(runner, ownKey, MAX_API_KEYS),
     describe: () => description,
     async inspect() {
       const facts = await inspectRedis(client);
+      await runner.reach();
       description = { ...description, durability: facts.durability };
       return facts;
     },
@@ -139,7 +150,9 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       const limits = underTag ? [perUser, underTag.most, underTag.onLimit] : [perUser];
       const evicted: string[] = [];
       for (;;) {
-        const [reply] = await runDurably('create', { keys, args: [...args, ...limits] });
+        const reply = await runDurablyOnce('create', { keys, args: [...args, ...limits] }).catch(
+          (outage: unknown) => readBack(session, outage),
+        );
         const [outcome, ...gone] = (reply as readonly unknown[]).map(String);
         evicted.push(...gone);
         if (outcome !== 'again') return { outcome: outcome as Creation['outcome'], evicted };
@@ -190,11 +203,11 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       const ending = located.filter(({ sessionId }) => sessionId !== except);
       // The call before may have removed them all and died before it learned whether that was safe.
       if (ending.length === 0) await confirmBeside(userKey(user));
-      for (let done = 0; done < ending.length; done += REMOVE_AT_ONCE) {
-        const group = ending
-          .slice(done, done + REMOVE_AT_ONCE)
-          .map((at) => ({ ...at, userId: user.userId }));
-        await runDurably('remove', ...byTag(group).map(removal));
+      for (const group of byTag(ending.map((at) => ({ ...at, userId: user.userId })))) {
+        for (let done = 0; done < group.length; done += REMOVE_AT_ONCE) {
+          const some = group.slice(done, done + REMOVE_AT_ONCE) as typeof group;
+          await runDurably('remove', removal(some));
+        }
       }
       return ending.length;
     },

@@ -3,7 +3,7 @@
 import { Command } from 'ioredis';
 import { withDeadline } from '../../sessions/deadline.ts';
 import { Outage } from '../../sessions/errors.ts';
-import { errorCode, type RedisClient } from './connect.ts';
+import { errorCode, type RedisClient, reachPrimaries } from './connect.ts';
 import { fenceKeyBeside } from './keys.ts';
 import { type ScriptName, scripts } from './scripts.ts';
 
@@ -105,6 +105,10 @@ export interface ScriptRunner {
   readonly run: RunScript;
   /** Runs a script once for each call, all of one slot, and resolves only when the writes are on as many replicas as promised. */
   readonly runDurably: (name: ScriptName, ...calls: readonly ScriptCall[]) => Promise<unknown[]>;
+  /** The same for one call that is sent once at most: after an outage nobody but a reader can tell whether it was carried out. */
+  readonly runDurablyOnce: (name: ScriptName, call: ScriptCall) => Promise<unknown>;
+  /** Resolves once every primary has answered on every connection. Rejects with Outage. */
+  reach(): Promise<void>;
   close(): void;
 }
 
@@ -112,16 +116,29 @@ export interface ScriptRunnerDeps {
   readonly client: RedisClient;
   /** Opens one more connection to the same target, for writes that wait. */
   readonly openAnother: () => RedisClient;
+  /** The same, one that sends no command twice. */
+  readonly openOnce: () => RedisClient;
   readonly replicas: number;
   readonly monotonicMs: () => number;
   readonly observe: ObserveOperation;
 }
 
+/** Hands out the members of a list in turn; undefined if there are none. */
+function inTurn<T>(all: readonly T[]): () => T | undefined {
+  let turn = 0;
+  return () => all[turn++ % all.length];
+}
+
 export function createScriptRunner(deps: ScriptRunnerDeps): ScriptRunner {
   const { client, replicas, monotonicMs, observe } = deps;
-  defineScripts(client);
-  const writers = Array.from({ length: replicas > 0 ? WAITING_CONNECTIONS : 0 }, deps.openAnother);
-  let turn = 0;
+  const waiting = replicas > 0 ? WAITING_CONNECTIONS : 0;
+  const writers = Array.from({ length: waiting }, deps.openAnother);
+  // Without replicas to wait for one connection is enough, for nothing blocks on it.
+  const onceWriters = Array.from({ length: Math.max(waiting, 1) }, deps.openOnce);
+  for (const each of [client, ...(replicas > 0 ? [] : onceWriters)]) defineScripts(each);
+  const connections = [client, ...writers, ...onceWriters];
+  const nextWriter = inTurn(writers);
+  const nextOnce = inTurn(onceWriters);
   let pending = 0;
 
   async function operate<T>(name: string, work: () => Promise<T>): Promise<T> {
@@ -143,18 +160,26 @@ export function createScriptRunner(deps: ScriptRunnerDeps): ScriptRunner {
   const run: RunScript = (name, keys, args = []) =>
     operate(name, () => callScript(client, name, keys, args));
 
-  const runDurably: ScriptRunner['runDurably'] = async (name, ...calls) => {
-    const writer = writers[turn++ % writers.length];
-    return writer === undefined
-      ? Promise.all(calls.map(({ keys, args }) => run(name, keys, args)))
-      : operate(name, () => callAndWait(writer, replicas, name, calls));
-  };
-
   return {
     run,
-    runDurably,
+    async runDurably(name, ...calls) {
+      const writer = nextWriter();
+      return writer === undefined
+        ? Promise.all(calls.map(({ keys, args }) => run(name, keys, args)))
+        : operate(name, () => callAndWait(writer, replicas, name, calls));
+    },
+    async runDurablyOnce(name, call) {
+      const writer = nextOnce() as RedisClient;
+      if (replicas === 0) {
+        return operate(name, () => callScript(writer, name, call.keys, call.args ?? []));
+      }
+      const [reply] = await operate(name, () => callAndWait(writer, replicas, name, [call]));
+      return reply;
+    },
+    reach: () =>
+      operate('reach', async () => void (await Promise.all(connections.map(reachPrimaries)))),
     close: () => {
-      for (const connection of [client, ...writers]) connection.disconnect();
+      for (const connection of connections) connection.disconnect();
     },
   };
 }

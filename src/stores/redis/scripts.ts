@@ -43,36 +43,51 @@ if written then return {'created'} end
 if head ~= '' then return {'taken'} end
 if math.abs(now - seen) > ${MAX_SKEW_MS} then return {'skewed'} end
 
--- Ids of the user's oldest live sessions under this tag, as many as must go to make room for one.
+-- How many live sessions of the user under this tag are too many if one more is to start, and ids of the oldest of these, as many as may go at once.
 local function in_excess(most)
-  local suffix, ids = ':' .. tag, {}
-  for _, member in ipairs(redis.call('ZRANGE', KEYS[2], '(' .. ms(now), '+inf', 'BYSCORE')) do
-    if string.sub(member, -#suffix) == suffix then ids[#ids + 1] = string.sub(member, 1, -#suffix - 1) end
+  local suffix, count, oldest = ':' .. tag, 0, {}
+  local members = redis.call('ZRANGE', KEYS[2], '(' .. ms(now), '+inf', 'BYSCORE')
+  for _, member in ipairs(members) do
+    if string.sub(member, -#suffix) == suffix then count = count + 1 end
   end
-  table.sort(ids)
-  for i = #ids, math.max(#ids - most + 2, 1), -1 do ids[i] = nil end
-  return ids
+  local room = math.min(count - most + 1, ${EVICT})
+  if room <= 0 or ARGV[10] == 'reject' then return count - most + 1, oldest end
+  for _, member in ipairs(members) do
+    if string.sub(member, -#suffix) == suffix then
+      -- Kept in order, the oldest first; what is older than the youngest of them takes its place.
+      local at = #oldest
+      while at > 0 and member < oldest[at] do at = at - 1 end
+      if at < room then
+        table.insert(oldest, at + 1, member)
+        oldest[room + 1] = nil
+      end
+    end
+  end
+  for i, member in ipairs(oldest) do oldest[i] = string.sub(member, 1, -#suffix - 1) end
+  return count - most + 1, oldest
 end
-local excess = ARGV[9] and in_excess(tonumber(ARGV[9])) or {}
-if #excess > 0 and ARGV[10] == 'reject' then return {'limit_reached'} end
-if redis.call('ZCOUNT', KEYS[2], '(' .. ms(now), '+inf') - #excess >= tonumber(ARGV[8]) then return {'limit_reached'} end
+local excess, oldest = 0, {}
+if ARGV[9] then excess, oldest = in_excess(tonumber(ARGV[9])) end
+if excess > 0 and ARGV[10] == 'reject' then return {'limit_reached'} end
+excess = math.max(excess, 0)
+if redis.call('ZCOUNT', KEYS[2], '(' .. ms(now), '+inf') - excess >= tonumber(ARGV[8]) then return {'limit_reached'} end
 
-local again = #excess > ${EVICT}
-local evicted, sessions, members = {}, {}, {}
+local again = excess > #oldest
+local sessions, members = {}, {}
 -- Keys that nobody declared, but of this slot: while it is being moved, EXISTS fails for one that has gone ahead, before anything is written.
 local prefix = string.sub(KEYS[8], 1, -#id - 1)
-for i = 1, math.min(#excess, ${EVICT}) do
-  evicted[i], sessions[i], members[i] = excess[i], prefix .. excess[i], excess[i] .. ':' .. tag
+for i, old in ipairs(oldest) do
+  sessions[i], members[i] = prefix .. old, old .. ':' .. tag
   redis.call('EXISTS', sessions[i])
 end
-if #evicted > 0 then
+if #oldest > 0 then
   redis.call('UNLINK', unpack(sessions))
-  remove(KEYS[1], evicted)
+  remove(KEYS[1], oldest)
   remove(KEYS[2], members)
   leave(user, tag)
 end
 if not again then write(1) end
-return {again and 'again' or 'created', unpack(evicted)}
+return {again and 'again' or 'created', unpack(oldest)}
 `;
 
 /** KEYS and ARGV of a write; then head of the record to replace, its expiry. */

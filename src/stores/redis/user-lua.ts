@@ -9,6 +9,8 @@ import { MAX_SKEW_MS } from '../../sessions/session-store.ts';
 
 /** Users past their retention that one write drops at most from a part. */
 const DROP = 32;
+/** Members of a user's index looked at in one piece. */
+const WALK = 64;
 /** How much longer than its users a part may live. */
 const SLACK_MS = 3_600_000;
 
@@ -66,15 +68,16 @@ local function is_forgotten(set, user, record)
   return math.abs(tonumber(redis.call('ZSCORE', set, user) or 0)) <= now - retention
 end
 
--- The expiry of a user's last live session, of one tag unless it is ''; nil if there is none.
+-- The expiry of a user's last live session, of one tag unless it is ''; nil if there is none. From the last back by rank, without
+-- scores: an offset into a range by score would be walked through from the start each time.
 local function last_expiry(user_index, tag)
+  local live = redis.call('ZCOUNT', user_index, '(' .. ms(now), '+inf')
   local suffix = ':' .. tag
-  for from = 0, 1000000, 64 do
-    local entries = redis.call('ZRANGE', user_index, '+inf', '(' .. ms(now), 'BYSCORE', 'REV', 'LIMIT', from, 64, 'WITHSCORES')
-    for i = 1, #entries, 2 do
-      if tag == '' or string.sub(entries[i], -#suffix) == suffix then return entries[i + 1] end
+  for from = 0, live - 1, ${WALK} do
+    local members = redis.call('ZRANGE', user_index, from, math.min(from + ${WALK}, live) - 1, 'REV')
+    for _, member in ipairs(members) do
+      if tag == '' or string.sub(member, -#suffix) == suffix then return redis.call('ZSCORE', user_index, member) end
     end
-    if #entries < 128 then return nil end
   end
 end
 

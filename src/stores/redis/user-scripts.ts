@@ -45,13 +45,24 @@ end
 return {ms(first_seen), ms(last_seen), sessions, live}
 `;
 
-/** KEYS user index, parts of the bucket, then users and records of each part. ARGV user id, tag of each part. Answers 0, and does nothing, while a session of the user lives. */
+/**
+ * KEYS user index, parts of the bucket. ARGV user id. Answers 0, and does nothing, while a session of the user lives. The parts are
+ * named by the bucket itself, for one may have come since anybody looked; their keys, of the same slot, are touched before anything is
+ * written, so that while the slot is being moved Redis refuses the script as a whole.
+ */
 const ERASE = `#!lua flags=allow-oom
 ${NOW}${USERS}
 if redis.call('ZCOUNT', KEYS[1], '(' .. ms(now), '+inf') > 0 then return 0 end
 parts = KEYS[2]
+local slot, holding = string.match(parts, '{.*}$'), {}
+for _, tag in ipairs(redis.call('ZRANGE', parts, 0, -1)) do
+  local suffix = slot .. (tag == '' and '' or ':' .. tag)
+  local set, records = 'users:' .. suffix, 'user-records:' .. suffix
+  redis.call('EXISTS', records)
+  if redis.call('ZSCORE', set, ARGV[1]) then holding[#holding + 1] = {tag, set, records} end
+end
 redis.call('DEL', KEYS[1])
-for i = 2, #ARGV do drop_user(ARGV[i], KEYS[2 * i - 1], KEYS[2 * i], ARGV[1]) end
+for _, part in ipairs(holding) do drop_user(part[1], part[2], part[3], ARGV[1]) end
 return 1
 `;
 
@@ -83,14 +94,15 @@ for i, key in ipairs(KEYS) do scores[i] = redis.call('ZSCORE', key, ARGV[i]) or 
 return scores
 `;
 
-/** KEYS users of a part, their records. Answers 1 if the counters are not what the records add up to, or records and users differ. */
+/** KEYS users of a part, their records, users of all tags. Answers 1 if the counters are not what the records add up to, or the three do not hold the same users. */
 const RECOUNT = `#!lua flags=allow-oom
 ${NOW}${USERS}
 local counters = counters_of(KEYS[2])
 local fields, users, sessions, first_seen = redis.call('HGETALL', KEYS[2]), 0, 0, {0, 0, 0, 0, 0, 0, 0}
 for i = 1, #fields, 2 do
   if fields[i] ~= '#' then
-    if not redis.call('ZSCORE', KEYS[1], string.sub(fields[i], 2)) then return 1 end
+    local user = string.sub(fields[i], 2)
+    if not redis.call('ZSCORE', KEYS[1], user) or not redis.call('ZSCORE', KEYS[3], user) then return 1 end
     local first, _, started = struct.unpack('>I6I6I4', fields[i + 1])
     local age = counters[2] - math.floor(first / DAY)
     users, sessions = users + 1, sessions + started

@@ -8,8 +8,6 @@ import { readUserBucket } from './indexes.ts';
 import { partKeys, partsKey, tagKey, userKey } from './keys.ts';
 import type { ScriptRunner } from './run-script.ts';
 
-/** Parts that one script erases a user from; each adds two keys. */
-const PARTS_AT_ONCE = 100;
 /** Buckets asked at once for their numbers. */
 const BUCKETS_AT_ONCE = 32;
 
@@ -100,17 +98,9 @@ export function createRedisUsers(runner: ScriptRunner, retentionMs: number): Use
       };
     },
     async eraseUser(user) {
-      const bucket = bucketOf(user);
-      const tags = (await runner.run('parts', [partsKey(user, bucket)])) as unknown[];
-      const parts = tags.length > 0 ? tags.map(text) : [''];
-      for (let done = 0; done < parts.length; done += PARTS_AT_ONCE) {
-        const some = parts.slice(done, done + PARTS_AT_ONCE);
-        const keysOfParts = some.flatMap((tag) => partKeys(user, bucket, tag));
-        const keys = [userKey(user), partsKey(user, bucket), ...keysOfParts];
-        const [erased] = await runner.runDurably('erase', { keys, args: [user.userId, ...some] });
-        if (Number(erased) === 0) return false;
-      }
-      return true;
+      const keys = [userKey(user), partsKey(user, bucketOf(user))];
+      const [erased] = await runner.runDurably('erase', { keys, args: [user.userId] });
+      return Number(erased) === 1;
     },
     async countActivity(part) {
       const counted: Activity[] = [];
