@@ -53,8 +53,9 @@ export function withSecret(
   const untilMs = nowMs + overlapMs;
   const kept = [{ secretHash: record.secretHash, untilMs }, ...previous]
     .map((each) => ({ ...each, untilMs: Math.min(each.untilMs, untilMs) }))
-    .filter((each) => each.untilMs > nowMs)
-    .slice(0, MAX_PREVIOUS);
+    .filter((each) => each.untilMs > nowMs);
+  // The newest and the oldest: what lies between was made by rotations whose answers nobody may have got, the oldest is in use.
+  if (kept.length > MAX_PREVIOUS) kept.splice(MAX_PREVIOUS - 1, kept.length - MAX_PREVIOUS);
   return { ...record, secretHash, ...(kept.length > 0 ? { previous: kept } : {}) };
 }
 

@@ -114,8 +114,8 @@ async function removeKey(deps: ApiKeysDeps, caller: Caller, id: string): Promise
   } catch (error) {
     // One that is gone, or that the caller may not see, is answered alike.
     if (!(error instanceof Refusal)) throw error;
-    // The attempt before may have removed the key and died before it forgot the use.
-    if ((await deps.store.readDocument(KEYS, id)) === undefined) await forgetUse(deps.store, id);
+    // The attempt before may have removed the key and died before that was safe, or before it forgot the use.
+    if (await deps.store.removeDocument(KEYS, id, '')) await forgetUse(deps.store, id);
     return;
   }
   deps.forget(id);

@@ -1,6 +1,7 @@
 // Owns the change of a live session's details: read, change, replace if unchanged, else read again.
 
 import { claimsFaults, projectClaims } from './claims.ts';
+import { type Deadline, untilAnswered } from './deadline.ts';
 import { type Fault, Outage, Refusal } from './errors.ts';
 import { readSession } from './list-sessions.ts';
 import { mergePatch } from './merge-patch.ts';
@@ -35,10 +36,13 @@ export async function changeDetails(
   deps: SessionDeps,
   locator: Locator,
   { patch, ifMatch = 'any' }: DetailsChange,
+  deadline: Deadline,
 ): Promise<Session> {
-  for (let round = 0; round < MAX_ROUNDS; round++) {
+  return untilAnswered('change details', MAX_ROUNDS, deadline, async (round) => {
     const session = await readSession(deps, locator);
     if (ifMatch !== 'any' && !ifMatch.includes(sessionVersion(session))) {
+      // After a lost reply it may be this very change that made the difference.
+      if (round > 0) throw new Outage('change details: the session moved on meanwhile');
       throw new Refusal({ code: 'precondition_failed' });
     }
     const details = mergePatch(session.details, patch) as JsonObject;
@@ -46,11 +50,9 @@ export async function changeDetails(
     const faults = faultsOf(deps, details, policy);
     if (faults.length > 0) throw new Refusal({ code: 'invalid_details', faults });
     const next = { ...session, details, revision: deps.randomBytes(REVISION_BYTES) };
-    if ((await deps.store.replace(session, next)) === 'replaced') {
-      const { product, env, tag, sessionId } = session;
-      deps.emit({ name: 'session_details_changed', product, env, tag, sessionId });
-      return next;
-    }
-  }
-  throw new Outage('change details: the session changed under every attempt');
+    if ((await deps.store.replace(session, next)) === 'stale') return undefined;
+    const { product, env, tag, sessionId } = session;
+    deps.emit({ name: 'session_details_changed', product, env, tag, sessionId });
+    return next;
+  });
 }

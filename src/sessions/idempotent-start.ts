@@ -8,6 +8,7 @@ import { hash } from 'node:crypto';
 import { type Admission, admitSession } from './admit-session.ts';
 import { drawChance } from './ambient.ts';
 import { canonicalJson } from './canonical-json.ts';
+import { type Deadline, untilAnswered } from './deadline.ts';
 import { Outage, Refusal } from './errors.ts';
 import type { Session } from './session.ts';
 import type { SessionDeps } from './session-deps.ts';
@@ -57,12 +58,16 @@ async function answerAgain(
   return { ...(await makeTokenPair(deps, session)), evicted };
 }
 
-/** One look at a claim that somebody else made; undefined if there is nothing to answer yet. */
+/**
+ * One look at a claim that somebody else made; undefined if there is nothing to answer yet. Whoever made the session is about to mark the
+ * claim, and to say there whom it evicted; `last` takes the session as it is, for its maker may have died before that.
+ */
 async function followClaim(
   deps: SessionDeps,
   input: IdempotentStart,
   name: string,
   text: string,
+  last: boolean,
 ): Promise<StartedPair | undefined> {
   const claim = JSON.parse(text) as Claim;
   const { session, nowMs } = await deps.storeClock.learn(() =>
@@ -72,8 +77,8 @@ async function followClaim(
     if (claim.written) throw new Refusal({ code: 'idempotency_key_expired' });
     return undefined;
   }
-  // Who made the session may have died before it could say so.
   if (!claim.written) {
+    if (!last) return undefined;
     await deps.store.replaceClaim(name, text, encode({ ...claim, written: true }));
   }
   return answerAgain(deps, session, nowMs, claim.evicted);
@@ -121,7 +126,7 @@ async function answerClaimed(
   const text = await deps.store.readClaim(name);
   if (text === undefined) return undefined;
   requireSameBody(text, fingerprint);
-  return followClaim(deps, input, name, text);
+  return followClaim(deps, input, name, text, true);
 }
 
 const rememberedMs = ({ policy }: Admission): number =>
@@ -134,6 +139,7 @@ async function claimAndStart(
   name: string,
   fingerprint: string,
   admission: Admission,
+  deadline: Deadline,
 ): Promise<StartedPair> {
   const propose = async (): Promise<string> =>
     encode({
@@ -144,17 +150,18 @@ async function claimAndStart(
     });
   let watched = '';
   let looks = 0;
-  for (let round = 0; round < MAX_ROUNDS; round++) {
+  return untilAnswered('start', MAX_ROUNDS, deadline, async () => {
     const { text, mine } = await deps.store.claim(name, await propose(), rememberedMs(admission));
     const claim = requireSameBody(text, fingerprint);
-    const pair = await (mine
-      ? honourClaim(deps, input, name, text, admission)
-      : followClaim(deps, input, name, text));
-    if (pair !== undefined) return pair;
     // Each claim gets its time: whoever took over from a dead one is at work now.
     if (text !== watched) looks = 0;
     watched = text;
-    if (looks++ < LOOKS) {
+    const last = looks++ >= LOOKS;
+    const pair = await (mine
+      ? honourClaim(deps, input, name, text, admission)
+      : followClaim(deps, input, name, text, last));
+    if (pair !== undefined) return pair;
+    if (!last) {
       // By chance, so that many who wait for one do not all come back at the same moment.
       const spread = drawChance(deps.randomBytes) * (MOST_PAUSE_MS - LEAST_PAUSE_MS);
       await deps.pause(LEAST_PAUSE_MS + spread);
@@ -162,8 +169,8 @@ async function claimAndStart(
       // From here on the claim is free for the next who asks.
       await deps.store.replaceClaim(name, text, undefined);
     }
-  }
-  throw new Outage('start: the claim on the key changed under every attempt');
+    return undefined;
+  });
 }
 
 /**
@@ -171,7 +178,11 @@ async function claimAndStart(
  * `idempotency_key_expired` (its session was refreshed, has ended, or its first token has expired), those of a start, or Outage.
  * A start that is refused leaves nothing behind.
  */
-export async function startOnce(deps: SessionDeps, input: IdempotentStart): Promise<StartedPair> {
+export async function startOnce(
+  deps: SessionDeps,
+  input: IdempotentStart,
+  deadline: Deadline,
+): Promise<StartedPair> {
   const { key, ...start } = input;
   const name = digest(start.clientId, key);
   const fingerprint = digest(start);
@@ -180,7 +191,7 @@ export async function startOnce(deps: SessionDeps, input: IdempotentStart): Prom
     throw error;
   });
   if (!(admitted instanceof Refusal)) {
-    return claimAndStart(deps, input, name, fingerprint, admitted);
+    return claimAndStart(deps, input, name, fingerprint, admitted, deadline);
   }
   // The type may have changed since the first answer, which is still the answer.
   const pair = await answerClaimed(deps, input, name, fingerprint);

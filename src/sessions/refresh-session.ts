@@ -2,6 +2,7 @@
 
 import { drawChance } from './ambient.ts';
 import { projectClaims } from './claims.ts';
+import { type Deadline, untilAnswered } from './deadline.ts';
 import { Outage, Refusal, type RefusalReason } from './errors.ts';
 import type { SessionEventName } from './events.ts';
 import { provesGeneration } from './proof.ts';
@@ -63,11 +64,23 @@ async function rotate(
   return next;
 }
 
-/** One round: the answer, or undefined if the session changed between reading and writing. */
+/**
+ * Ends the session of a token that its holder had replaced before, if that was so when this call first looked, in time. A later look
+ * proves nothing: while this call lost a race or a reply, the same holder may have been answered elsewhere and gone on from there.
+ */
+async function endAsStolen(deps: SessionDeps, session: Session, proven: boolean): Promise<never> {
+  if (!proven) throw new Outage('refresh: the session moved on meanwhile');
+  await deps.store.remove(session);
+  emitAbout(deps, 'session_refresh_reused', session);
+  throw refuse('reused');
+}
+
+/** One round: the answer, or undefined if the session changed between reading and writing. `isProof`: whether what it finds now can prove a theft. */
 async function refreshOnce(
   deps: SessionDeps,
   presented: PresentedRefreshToken,
   client: ClientFacts | undefined,
+  isProof: () => boolean,
 ): Promise<RefreshedPair | undefined> {
   const { session, nowMs } = await deps.storeClock.learn(() => deps.store.read(presented.locator));
   if (session === undefined) throw refuse('ended');
@@ -95,9 +108,7 @@ async function refreshOnce(
       return { ...(await makeTokenPair(deps, renewed)), outcome: 'replayed' };
     }
     case 'reuse':
-      await deps.store.remove(session);
-      emitAbout(deps, 'session_refresh_reused', session);
-      throw refuse('reused');
+      return endAsStolen(deps, session, isProof());
     case 'ended':
       throw refuse('ended');
   }
@@ -111,12 +122,11 @@ export async function refreshSession(
   deps: SessionDeps,
   scope: Scope,
   { refreshToken, client }: RefreshInput,
+  deadline: Deadline,
 ): Promise<RefreshedPair> {
   const presented = await openRefreshToken(deps.refreshTokenSealer, refreshToken);
   if (presented === undefined || !covers(scope, presented.locator)) throw refuse('invalid');
-  for (let round = 0; round < MAX_ROUNDS; round++) {
-    const answer = await refreshOnce(deps, presented, client);
-    if (answer !== undefined) return answer;
-  }
-  throw new Outage('refresh: the session changed under every attempt');
+  return untilAnswered('refresh', MAX_ROUNDS, deadline, (round) =>
+    refreshOnce(deps, presented, client, () => round === 0 && !deadline.passed),
+  );
 }

@@ -78,7 +78,10 @@ export function retryWindowMs(session: Session, policy: LifetimePolicy): number 
 function mayRetry(session: Session, nowMs: number, policy: LifetimePolicy): boolean {
   // What was rotated while the type asked for it stays open; once the type no longer does, the plain window counts again.
   const unused = policy.retryUntilUsed === true && session.successorSeen === false;
-  return unused || nowMs - session.refreshedAtMs < retryWindowMs(session, policy);
+  // New times do not open the plain window anew: it was counted from the rotation, and is long over.
+  const inWindow =
+    !session.renewed && nowMs - session.refreshedAtMs < retryWindowMs(session, policy);
+  return unused || inWindow;
 }
 
 /**

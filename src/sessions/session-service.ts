@@ -1,7 +1,7 @@
 // Owns the set of operations on sessions, each under one deadline around all its calls to the store.
 
 import { changeDetails, type DetailsChange } from './change-details.ts';
-import { withDeadline } from './deadline.ts';
+import { type Deadline, withDeadline } from './deadline.ts';
 import { type IdempotentStart, startOnce } from './idempotent-start.ts';
 import { type ListInput, listSessions, readSession } from './list-sessions.ts';
 import { type RefreshInput, refreshSession } from './refresh-session.ts';
@@ -34,13 +34,14 @@ const OPERATION_DEADLINE_MS = 1300;
 /** All operations may reject with Outage; their own functions name the refusals. */
 export function createSessionService(ports: Omit<SessionDeps, 'newSessionId'>) {
   const deps: SessionDeps = { ...ports, newSessionId: createSessionIds(ports.randomBytes) };
-  const inTime = <T>(name: string, work: Promise<T>) =>
+  const inTime = <T>(name: string, work: Promise<T> | ((deadline: Deadline) => Promise<T>)) =>
     withDeadline(work, OPERATION_DEADLINE_MS, name);
   return {
     start: (input: StartInput) => inTime('start', startSession(deps, input)),
-    startOnce: (input: IdempotentStart) => inTime('start', startOnce(deps, input)),
+    startOnce: (input: IdempotentStart) =>
+      inTime('start', (deadline) => startOnce(deps, input, deadline)),
     refresh: (scope: Scope, input: RefreshInput) =>
-      inTime('refresh', refreshSession(deps, scope, input)),
+      inTime('refresh', (deadline) => refreshSession(deps, scope, input, deadline)),
     verify: (scope: Scope, input: VerifyInput) => inTime('verify', verifyToken(deps, scope, input)),
     revokeByToken: (scope: Scope, token: string) =>
       inTime('revoke', revokeByToken(deps, scope, token)),
@@ -50,10 +51,11 @@ export function createSessionService(ports: Omit<SessionDeps, 'newSessionId'>) {
     revokeUser: (removal: UserRemoval) => inTime('revoke user', revokeUserSessions(deps, removal)),
     read: (locator: Locator) => inTime('read', readSession(deps, locator)),
     changeDetails: (locator: Locator, change: DetailsChange) =>
-      inTime('change details', changeDetails(deps, locator, change)),
+      inTime('change details', (deadline) => changeDetails(deps, locator, change, deadline)),
     readUser: (input: UserInput) => inTime('read user', readUser(deps, input)),
     listUsers: (input: UsersInput) => inTime('list users', listUsers(deps, input)),
-    eraseUser: (user: UserRef) => inTime('erase user', eraseUser(deps, user)),
+    eraseUser: (user: UserRef) =>
+      inTime('erase user', (deadline) => eraseUser(deps, user, deadline)),
     activity: (part: PartRef) => inTime('activity', readActivity(deps, part)),
     list: (input: ListInput) => inTime('list', listSessions(deps, input)),
   };

@@ -12,8 +12,10 @@ export interface Reading {
 
 export interface Creation {
   readonly outcome: 'created' | 'taken' | 'limit_reached' | 'skewed';
-  /** Ids of sessions that were ended to make room. */
+  /** Ids of sessions that were ended to make room. Unknown, and so empty, if the store's reply was lost on its way. */
   readonly evicted: readonly string[];
+  /** The store's time, if that is why it refused. */
+  readonly nowMs?: number | undefined;
 }
 
 /** How many live sessions a user may hold under a tag, and what happens to one more. */

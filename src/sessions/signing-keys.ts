@@ -12,7 +12,6 @@ import {
   haveSameKeys,
   importRingKey,
   type KeySchedule,
-  mergeRings,
   needsKey,
   publicJwk,
   publishAheadMs,
@@ -20,6 +19,7 @@ import {
   type SigningAlgorithm,
   type SigningKey,
   type VerificationKey,
+  withLostKeys,
   withoutRetired,
 } from './signing-ring.ts';
 import type { StoreClock } from './store-clock.ts';
@@ -85,7 +85,7 @@ export function createSigningKeys(deps: SigningKeysDeps): SigningKeys {
     const sealed = await store.readRing();
     const stored = await openRing(sealed);
     const nowMs = await storeClock.now();
-    const known = withoutRetired(mergeRings(stored.ring, ring), nowMs);
+    const known = withoutRetired(withLostKeys(stored.ring, ring, nowMs, schedule), nowMs);
     const added = needsKey(known, alg, nowMs, schedule)
       ? [await generateRingKey(alg, known, nowMs, schedule)]
       : [];

@@ -67,11 +67,19 @@ export async function generateRingKey(
 
 const has = (ring: Ring, { kid }: RingKey): boolean => ring.some((key) => key.kid === kid);
 
-/** All keys of both, each once. */
-export const mergeRings = (ring: Ring, other: Ring): Ring => [
-  ...ring,
-  ...other.filter((key) => !has(ring, key)),
-];
+/**
+ * The ring of a store that has lost keys of ours, with ours put back. A key that somebody else made meanwhile, and that took itself for the
+ * first, waits until every copy of the JWKS can know it: ours are what verifiers have.
+ */
+export function withLostKeys(stored: Ring, own: Ring, nowMs: number, schedule: KeySchedule): Ring {
+  const lost = own.filter((key) => !has(stored, key));
+  if (lost.length === 0) return stored;
+  const earliestMs = nowMs + publishAheadMs(schedule);
+  const waiting = stored.map((key) =>
+    has(own, key) ? key : { ...key, signsFromMs: Math.max(key.signsFromMs, earliestMs) },
+  );
+  return [...waiting, ...lost];
+}
 
 export const haveSameKeys = (ring: Ring, other: Ring): boolean =>
   ring.length === other.length && ring.every((key) => has(other, key));

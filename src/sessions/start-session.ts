@@ -73,8 +73,8 @@ export function emitStart(deps: SessionDeps, session: Session, evicted: readonly
 }
 
 /**
- * Records a session that was admitted, under an id of its own or the one given; once more with the store's time asked anew if
- * its clock has jumped since it was last heard.
+ * Records a session that was admitted, under an id of its own or the one given; once more at the time that the store tells if its clock
+ * has jumped since it was last heard, or if another node of a Cluster has another.
  */
 export async function createSession(
   deps: SessionDeps,
@@ -83,16 +83,16 @@ export async function createSession(
   sessionId?: string,
 ): Promise<{ readonly session: Session; readonly creation: Creation }> {
   const limits = { perUser: deps.maxSessionsPerUser, underTag: admission.policy.sessionLimit };
-  const attempt = async () => {
-    const nowMs = await deps.storeClock.now();
+  const attempt = async (nowMs: number) => {
     const id = sessionId ?? deps.newSessionId(input, nowMs);
     const session = newSession(deps, input, admission, nowMs, id);
     return { session, creation: await deps.store.create(session, limits) };
   };
-  const first = await attempt();
-  if (first.creation.outcome !== 'skewed') return first;
-  await deps.storeClock.ask();
-  return attempt();
+  const first = await attempt(await deps.storeClock.now());
+  const { nowMs } = first.creation;
+  if (nowMs === undefined) return first;
+  await deps.storeClock.learn(async () => ({ nowMs }));
+  return attempt(nowMs);
 }
 
 /**

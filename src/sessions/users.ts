@@ -1,6 +1,7 @@
 // Owns what callers learn of users, and their erasure.
 
-import { Outage, Refusal } from './errors.ts';
+import { type Deadline, untilAnswered } from './deadline.ts';
+import { Refusal } from './errors.ts';
 import { openCursor, sealCursor } from './list-sessions.ts';
 import type { Session, UserRef } from './session.ts';
 import type { SessionDeps } from './session-deps.ts';
@@ -55,16 +56,17 @@ export async function listUsers(deps: SessionDeps, input: UsersInput): Promise<U
 const MAX_ROUNDS = 8;
 
 /** Ends all sessions of a user and forgets it; to erase nobody is to succeed. Rejects with Outage. */
-export async function eraseUser(deps: SessionDeps, user: UserRef): Promise<void> {
+export async function eraseUser(
+  deps: SessionDeps,
+  user: UserRef,
+  deadline: Deadline,
+): Promise<void> {
   const { product, env } = user;
-  for (let round = 0; round < MAX_ROUNDS; round++) {
+  await untilAnswered('erase user', MAX_ROUNDS, deadline, async () => {
     await deps.store.removeUser(user);
-    if (await deps.store.eraseUser(user)) {
-      deps.emit({ name: 'user_erased', product, env });
-      return;
-    }
-  }
-  throw new Outage('erase user: sessions of the user were started all the while');
+    return (await deps.store.eraseUser(user)) || undefined;
+  });
+  deps.emit({ name: 'user_erased', product, env });
 }
 
 /** Rejects with Outage. */

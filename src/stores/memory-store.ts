@@ -102,7 +102,9 @@ export function createMemoryStore(options: MemoryStoreOptions): SessionStore {
       const found = find(session);
       if (found) return refused(sameRevision(found, session) ? 'created' : 'taken');
       if (isForbidden(session)) return refused('taken');
-      if (Math.abs(nowMs() - session.createdAtMs) > MAX_SKEW_MS) return refused('skewed');
+      if (Math.abs(nowMs() - session.createdAtMs) > MAX_SKEW_MS) {
+        return { ...refused('skewed'), nowMs: nowMs() };
+      }
       const excess = underTag ? inExcess(session, underTag) : [];
       if (excess.length > 0 && underTag?.onLimit === 'reject') return refused('limit_reached');
       const held = ofUser({ ...session, tag: undefined }).length - excess.length;

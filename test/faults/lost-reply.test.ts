@@ -4,11 +4,13 @@ import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type ScriptName, scripts } from '../../src/stores/redis/scripts.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
-import { type ServiceProcess, startService } from '../support/service-process.ts';
+import { type ServiceProcess, startService, TEST_ROOT_KEY } from '../support/service-process.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import {
   ANSWERED_MS,
   type Answer,
+  ask,
+  type Caller,
   claimsOf,
   expectEnded,
   expectUnavailable,
@@ -16,6 +18,7 @@ import {
   listUser,
   newSession,
   type Pair,
+  PLACE,
   pairOf,
   RECOVERED_MS,
   refresh,
@@ -34,6 +37,9 @@ let patient: ServiceProcess;
 let strict: ServiceProcess;
 /** Nor have these, and each of its writes waits for the replica. */
 let strictAndDurable: ServiceProcess;
+/** Talks to Redis past the proxy. */
+let beside: ServiceProcess;
+let onLoss: () => void = () => undefined;
 /** The scripts whose replies are lost, as they appear on the wire, and how many of them still. */
 let fault: { readonly marks: readonly string[]; left: number } = { marks: [], left: 0 };
 
@@ -50,18 +56,22 @@ beforeAll(async () => {
     onRequest: (bytes) => {
       if (fault.left === 0 || !fault.marks.some((mark) => bytes.includes(mark))) return 'forward';
       fault.left--;
+      // The command is on its way to Redis before anything that happens now.
+      setTimeout(onLoss, 5);
       return 'swallow-reply-then-reset';
     },
   });
   const env = { REDIS_URL: `redis://127.0.0.1:${proxy.port}` };
-  [patient, strict, strictAndDurable] = await Promise.all([
+  [beside, patient, strict, strictAndDurable] = await Promise.all([
+    startService({ REDIS_URL: redis.url }),
     startService(env),
     startService({ ...env, REFRESH_RETRY_SECONDS: '0' }),
     startService({ ...env, REFRESH_RETRY_SECONDS: '0', REDIS_WAIT_REPLICAS: '1' }),
   ]);
 });
 afterAll(async () => {
-  await Promise.all([patient?.stop(), strict?.stop(), strictAndDurable?.stop()]);
+  const services = [beside, patient, strict, strictAndDurable];
+  await Promise.all(services.map((service) => service?.stop()));
   await proxy?.stop();
   await replica?.stop();
   await redis?.stop();
@@ -112,16 +122,6 @@ describe.each([
   { what: 'lost once', losses: 1 },
   { what: 'lost again and again', losses: Number.POSITIVE_INFINITY },
 ])('a reply $what', ({ what, losses }) => {
-  it('of a start leaves a caller that asks again with one good session', async () => {
-    const user = `start ${what}`;
-    const { first, good } = await answerInSpiteOf('create', losses, () => start(patient, user));
-    await expectValid(patient, pairOf(good));
-    expect((await refresh(patient, pairOf(good))).outcome).toBe('rotated');
-    // A 503 may have left a session behind that nobody holds the tokens of.
-    const { sessions } = (await listUser(patient, user)).body as { sessions: unknown[] };
-    expect(sessions).toHaveLength(first.status === 503 ? 2 : 1);
-  });
-
   it.each(['read', 'replace'] as const)(
     'of the %s of a refresh makes no second chain',
     async (script) => {
@@ -153,6 +153,90 @@ describe.each([
       for (const session of sessions) await expectEnded(patient, session);
     },
   );
+});
+
+it.each<[string, () => ServiceProcess]>([
+  ['on one Redis', () => patient],
+  ['and waits for a replica', () => strictAndDurable],
+])(
+  'a start whose reply is lost is sent once, looked for, and answered as good %s',
+  async (what, service) => {
+    const user = `start ${what}`;
+    const before = proxy.swallowedReplies();
+    loseReplies('create', Number.POSITIVE_INFINITY);
+    const pair = pairOf(await start(service(), user));
+    fault = { marks: [], left: 0 };
+    expect(proxy.swallowedReplies() - before).toBe(1);
+    await expectValid(service(), pair);
+    expect((await refresh(service(), pair)).outcome).toBe('rotated');
+    const { sessions } = (await listUser(patient, user)).body as { sessions: unknown[] };
+    expect(sessions).toHaveLength(1);
+  },
+);
+
+describe('what was made by a command whose reply was lost', () => {
+  /** The service as somebody calls it who names each start. */
+  const keyed = ({ url }: ServiceProcess, name: string): Caller => ({
+    call: (path, body) =>
+      fetch(url + path, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${TEST_ROOT_KEY}`,
+          'content-type': 'application/json',
+          'idempotency-key': name,
+        },
+        body: JSON.stringify(body),
+      }),
+  });
+
+  /** What happens at another instance between the loss and whatever this one does about it. */
+  async function meanwhile<T>(
+    script: ScriptName,
+    call: () => Promise<Answer>,
+    work: () => Promise<T>,
+  ) {
+    const done = new Promise<T>((resolve) => {
+      onLoss = () => resolve(work());
+    });
+    loseReplies(script, 1);
+    const answer = await call();
+    const result = await done;
+    onLoss = () => undefined;
+    return { answer, result };
+  }
+
+  it('does not come back when it was revoked: a session under an idempotency key', async () => {
+    const body = { ...PLACE, data: { userId: 'lost and revoked' } };
+    const once = (service: ServiceProcess) =>
+      ask(keyed(service, 'lost-and-revoked'), '/sessions', body);
+    const { answer, result } = await meanwhile(
+      'create',
+      () => once(patient),
+      async () => {
+        const pair = pairOf(await once(beside));
+        expect((await revokeByRefreshToken(beside, pair)).status).toBe(204);
+        return pair;
+      },
+    );
+    expect([201, 409, 503]).toContain(answer.status);
+    await expectEnded(beside, result);
+    await expectEnded(patient, result);
+  });
+
+  it('does not come back when it was revoked: an API key', async () => {
+    const { answer, result } = await meanwhile(
+      'replaceDocument',
+      () => ask(patient, '/api-keys', { name: 'lost', permissions: ['verify'] }),
+      async () => {
+        const { body } = await ask(beside, '/api-keys');
+        const [key] = body['apiKeys'] as { id: string }[];
+        expect((await ask(beside, `/api-keys/${key?.id}`, undefined, 'DELETE')).status).toBe(204);
+        return `/api-keys/${key?.id}`;
+      },
+    );
+    expect([201, 503]).toContain(answer.status);
+    expect((await ask(beside, result)).status).toBe(404);
+  });
 });
 
 it.each<[string, () => ServiceProcess]>([

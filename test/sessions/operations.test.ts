@@ -1,5 +1,6 @@
 // Owns the edges of the operations that no request reaches by itself: contention, broken generators, broken keys, time running out.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CryptoKey } from 'jose';
 import { describe, expect, it, vi } from 'vitest';
 import { readAccessToken, signAccessToken } from '../../src/sessions/access-token.ts';
@@ -11,6 +12,7 @@ import { covers } from '../../src/sessions/scope.ts';
 import { createSealer } from '../../src/sessions/sealing.ts';
 import { createSessionIds, parseSessionId } from '../../src/sessions/session-id.ts';
 import type { SessionStore } from '../../src/sessions/session-store.ts';
+import { sessionVersion } from '../../src/sessions/session-version.ts';
 import { createMemoryStore } from '../../src/stores/memory-store.ts';
 import { RETENTION_MS, sampleSession } from '../support/sessions.ts';
 import { createManualClock, createTestApp, SECRET } from '../support/test-app.ts';
@@ -94,8 +96,97 @@ describe('a start', () => {
   });
 
   it('is an outage while the clock of the store does not stand still', async () => {
-    const { sessions } = await appOn({ create: async () => ({ outcome: 'skewed', evicted: [] }) });
+    const { sessions } = await appOn({
+      create: async () => ({ outcome: 'skewed', evicted: [], nowMs: 1 }),
+    });
     await expect(sessions.start(START)).rejects.toThrow(Outage);
+  });
+});
+
+describe('a refresh that did not get through at once', () => {
+  /** While a refresh at this instance waits, its holder is answered elsewhere, and goes on from there. */
+  async function overtaken(
+    change: (store: SessionStore, meanwhile: () => Promise<unknown>) => Partial<SessionStore>,
+  ) {
+    const clock = createManualClock();
+    const store = createMemoryStore({
+      nowMs: clock.wallMs,
+      maxSessions: 100,
+      userRetentionMs: RETENTION_MS,
+    });
+    const elsewhere = await createTestApp({ clock, store });
+    const { refreshToken } = await elsewhere.sessions.start(START);
+    let successor = '';
+    const meanwhile = async () => {
+      const next = await elsewhere.sessions.refresh({}, { refreshToken });
+      successor = (await elsewhere.sessions.refresh({}, { refreshToken: next.refreshToken })).token;
+    };
+    const here = await createTestApp({ clock, store: { ...store, ...change(store, meanwhile) } });
+    await expect(here.sessions.refresh({}, { refreshToken })).rejects.toThrow(Outage);
+    return {
+      elsewhere,
+      events: here.events,
+      verdict: () => elsewhere.sessions.verify({}, { token: successor }),
+    };
+  }
+
+  it('takes nobody for a thief who was answered elsewhere and went on', async () => {
+    const { verdict, events } = await overtaken((_store, meanwhile) => ({
+      replace: async () => {
+        await meanwhile();
+        return 'stale';
+      },
+    }));
+    expect(await verdict()).toMatchObject({ valid: true });
+    expect(events.map(({ name }) => name)).not.toContain('session_refresh_reused');
+  });
+
+  it('ends no session after it was answered 503', async () => {
+    let looked: Promise<void> | undefined;
+    const { verdict, events } = await overtaken((store, meanwhile) => ({
+      read: (locator) => {
+        const late = sleep(1400).then(async () => {
+          await meanwhile();
+          return store.read(locator);
+        });
+        looked = late.then(() => undefined);
+        return late;
+      },
+    }));
+    await looked;
+    await sleep(10);
+    expect(await verdict()).toMatchObject({ valid: true });
+    expect(events.map(({ name }) => name)).not.toContain('session_refresh_reused');
+  });
+});
+
+describe('a change of details', () => {
+  it('that may have been made itself is never told that somebody else was faster', async () => {
+    const clock = createManualClock();
+    const store = createMemoryStore({
+      nowMs: clock.wallMs,
+      maxSessions: 100,
+      userRetentionMs: RETENTION_MS,
+    });
+    let lost = false;
+    const { sessions } = await createTestApp({
+      clock,
+      store: {
+        ...store,
+        async replace(...change) {
+          if (lost) return store.replace(...change);
+          lost = true;
+          // It was made, its reply was lost, and by the time it is sent again the session has moved on.
+          await store.replace(...change);
+          return 'stale';
+        },
+      },
+    });
+    const { session } = await sessions.start(START);
+    const change = { patch: { a: 1 }, ifMatch: [sessionVersion(session)] };
+    await expect(sessions.changeDetails(session, change)).rejects.toThrow(Outage);
+    await expect(sessions.changeDetails(session, change)).rejects.toThrow('precondition_failed');
+    expect((await sessions.read(session)).details).toEqual({ a: 1 });
   });
 });
 
@@ -118,7 +209,7 @@ describe('a start under an idempotency key', () => {
   });
 
   it('frees its key when the clock of the store does not stand still', async () => {
-    const create = vi.fn(async () => ({ outcome: 'skewed' as const, evicted: [] }));
+    const create = vi.fn(async () => ({ outcome: 'skewed' as const, evicted: [], nowMs: 1 }));
     const { sessions, store } = await appOn({ create });
     await expect(sessions.startOnce(ONCE)).rejects.toThrow('clock');
     const { mine } = await store.claim('any', 'x', 1000);

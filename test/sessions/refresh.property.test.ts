@@ -44,7 +44,7 @@ function expectRefresh(
     giveTimes(model, nowMs);
     return 'rotated';
   }
-  const inWindow = nowMs < model.rotatedAtMs + refreshRetrySeconds * 1000;
+  const inWindow = !model.renewed && nowMs < model.rotatedAtMs + refreshRetrySeconds * 1000;
   if (presented === model.generation - 1 && (inWindow || !model.seen)) {
     if (nowMs < model.tokenExpiresAtMs || model.renewed) return 'replayed';
     model.renewed = true;

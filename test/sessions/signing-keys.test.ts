@@ -106,6 +106,20 @@ describe('the ring of signing keys', () => {
     expect([...kids(b)].sort()).toEqual([...kids(a)].sort());
   });
 
+  it('goes on signing with keys that verifiers know when a newcomer has made one of its own on an emptied store', async () => {
+    const [old, newcomer] = [instance(), instance()];
+    await old.synchronize();
+    const known = kids(old);
+    emptyStore();
+    clock.advance(1000);
+    await newcomer.synchronize();
+    await old.synchronize();
+    await newcomer.synchronize();
+    for (const keys of [old, newcomer]) expect(known).toContain((await keys.current()).kid);
+    clock.advance(360_000);
+    for (const keys of [old, newcomer]) expect(known).not.toContain((await keys.current()).kid);
+  });
+
   it('cannot be read under another SECRET, and is then left as it is', async () => {
     await instance([OLD]).synchronize();
     const sealed = await store.readRing();

@@ -58,6 +58,8 @@ const patient: Settings = { ...common, enableAutoPipelining: true };
 const once: Settings = {
   ...patient,
   autoResendUnfulfilledCommands: false,
+  // Else a command whose connection broke would be neither sent again nor answered.
+  maxRetriesPerRequest: 0,
   retryDelayOnFailover: 0,
 };
 const IMPATIENCE_MS = 100;

@@ -154,6 +154,7 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
           (outage: unknown) => readBack(session, outage),
         );
         const [outcome, ...gone] = (reply as readonly unknown[]).map(String);
+        if (outcome === 'skewed') return { outcome, evicted, nowMs: Number(gone[0]) };
         evicted.push(...gone);
         if (outcome !== 'again') return { outcome: outcome as Creation['outcome'], evicted };
       }

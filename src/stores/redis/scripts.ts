@@ -35,13 +35,13 @@ end
 
 /**
  * KEYS and ARGV of a write; then most sessions of the user and, if they are limited, most of them under this tag and what to do then.
- * Answers the outcome and the ids that were evicted; 'again' if more have to be evicted before there is room.
+ * Answers the outcome and the ids that were evicted, or with 'skewed' the time; 'again' if more have to be evicted before there is room.
  */
 const CREATE = `#!lua
 ${NOW}${TIDY}${USERS}${WRITE}
 if written then return {'created'} end
 if head ~= '' then return {'taken'} end
-if math.abs(now - seen) > ${MAX_SKEW_MS} then return {'skewed'} end
+if math.abs(now - seen) > ${MAX_SKEW_MS} then return {'skewed', ms(now)} end
 
 -- How many live sessions of the user under this tag are too many if one more is to start, and ids of the oldest of these, as many as may go at once.
 local function in_excess(most)
