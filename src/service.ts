@@ -87,6 +87,7 @@ export function createService(
     defaults: settings.policy,
     required: settings.requireTypes,
     clock,
+    pause,
     randomBytes,
     emit,
   });

@@ -38,6 +38,8 @@ export interface SessionTypesDeps {
   /** Whether sessions start only under tags that have a type. */
   readonly required: boolean;
   readonly clock: Pick<Clock, 'monotonicMs'>;
+  /** Resolves after `ms` milliseconds. */
+  readonly pause: (ms: number) => Promise<void>;
   readonly randomBytes: RandomBytes;
   readonly emit: EmitEvent;
 }
@@ -46,7 +48,7 @@ const FORMAT = 1;
 const VERSION_BYTES = 12;
 /** A loser of a race finds the winner's type at its next read. */
 const MAX_ROUNDS = 8;
-const OPERATION_DEADLINE_MS = 1500;
+const OPERATION_DEADLINE_MS = 1300;
 const MAX_FAULTS = 32;
 
 const encode = ({ version, type }: StoredType): string =>

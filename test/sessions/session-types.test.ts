@@ -1,7 +1,7 @@
 // Owns the promises of the operations on session types that only odd moments show: lost races, long samples, little time.
 
 import { describe, expect, it } from 'vitest';
-import { systemRandom } from '../../src/sessions/ambient.ts';
+import { systemClock, systemPause, systemRandom } from '../../src/sessions/ambient.ts';
 import { compileDetailsCheck, schemaFaults } from '../../src/sessions/details-check.ts';
 import type { DocumentStore } from '../../src/sessions/document-store.ts';
 import { Outage } from '../../src/sessions/errors.ts';
@@ -11,9 +11,14 @@ import { createMemoryDocuments } from '../../src/stores/memory-documents.ts';
 import { sampleSession } from '../support/sessions.ts';
 import { createManualClock, DEFAULT_POLICY } from '../support/test-app.ts';
 
-type ListTag = Parameters<typeof createSessionTypes>[0]['sessions']['listTag'];
+type Deps = Parameters<typeof createSessionTypes>[0];
+type ListTag = Deps['sessions']['listTag'];
 
-function open(over: Partial<DocumentStore> = {}, listTag?: ListTag) {
+function open(
+  over: Partial<DocumentStore> = {},
+  listTag?: ListTag,
+  surroundings: Partial<Pick<Deps, 'clock' | 'pause'>> = {},
+) {
   const clock = createManualClock();
   const store = { ...createMemoryDocuments(256), ...over };
   const types = createSessionTypes({
@@ -22,8 +27,10 @@ function open(over: Partial<DocumentStore> = {}, listTag?: ListTag) {
     defaults: DEFAULT_POLICY,
     required: false,
     clock,
+    pause: systemPause,
     randomBytes: systemRandom,
     emit: () => undefined,
+    ...surroundings,
   });
   return { clock, store, types };
 }
@@ -135,4 +142,24 @@ describe('faults of details are named in words of ours where the name matters', 
       expect(() => compileDetailsCheck(schema)).toThrow(TypeError);
     },
   );
+});
+
+describe('the rehearsal of a type', () => {
+  it('lets others have their turn while it goes through a large sample', async () => {
+    const names = Array.from({ length: 140 }, (_, i) => `n${i}`);
+    const details = { a: Array.from({ length: 1000 }, () => ({})) };
+    const sessions = Array.from({ length: 100 }, () => sampleSession({ details }));
+    let pauses = 0;
+    const { types } = open({}, async () => ({ sessions }), {
+      clock: systemClock,
+      pause: async (ms) => {
+        pauses++;
+        await systemPause(ms);
+      },
+    });
+    const type = { detailsSchema: { properties: { a: { items: { required: names } } } } };
+    const report = await types.check({ product: 'p', env: 'e', tag: 't', type, sample: 100 });
+    expect(report.breaking).toBe(report.sampled);
+    expect(pauses).toBeGreaterThan(0);
+  });
 });
