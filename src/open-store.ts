@@ -66,6 +66,7 @@ async function inspectRedisStore(store: RedisStore, config: Config, logger: Logg
   const { refusals, warnings } = judgeRedis(facts, skewMs, {
     production: config.production,
     allowEviction: config.settings.ALLOW_EVICTION,
+    waitReplicas: config.settings.REDIS_WAIT_REPLICAS,
   });
   for (const warning of warnings) logger.warn(warning);
   if (refusals.length > 0) throw new StartRefused(refusals.join('\n'));
