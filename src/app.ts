@@ -23,7 +23,7 @@ import { refuseUnknownAddresses, watchRoutes } from './http/method-not-allowed.t
 import type { Metrics } from './http/metrics.ts';
 import { answerErrors, observeRequests } from './http/observe.ts';
 import { openapiOptions } from './http/openapi.ts';
-import { shedLoad } from './http/overload.ts';
+import { type LoadLimits, shedLoad } from './http/overload.ts';
 import { ProblemError, sendProblem } from './http/problem.ts';
 import { problemSchema } from './http/problem-schema.ts';
 import { createRateLimits, type RateLimitOptions } from './http/rate-limits.ts';
@@ -58,8 +58,9 @@ export interface AppDeps {
   /** Draws the id of a request, a UUID. */
   readonly newRequestId: () => string;
   readonly detailsMaxBytes: number;
-  /** Mean delay of the event loop over a second beyond which requests are shed. */
-  readonly maxLoopDelayMs: number;
+  readonly load: LoadLimits;
+  /** From its head on, a request and the reading of its answer may take so long; then its connection is cut. */
+  readonly exchangeTimeoutMs: number;
   readonly trustProxy: readonly string[];
   /** Whether to serve /docs and /openapi.json. */
   readonly docs: boolean;
@@ -99,7 +100,7 @@ const guardedRoutes =
     apiKeys,
     rateLimits,
     detailsMaxBytes,
-    maxLoopDelayMs,
+    load,
   }: AppDeps): FastifyPluginAsync =>
   async (guarded) => {
     guarded.addHook('onRequest', (_request, reply, done) => {
@@ -109,7 +110,7 @@ const guardedRoutes =
     const { onRefusedKey, limitCaller } = await createRateLimits(guarded, rateLimits);
     guarded.addHook('onRequest', requireCaller(authenticate, onRefusedKey));
     guarded.addHook('onRequest', limitCaller);
-    await shedLoad(guarded, maxLoopDelayMs);
+    await shedLoad(guarded, load);
     speakJson(guarded);
     await guarded.register(tokenRoutes({ sessions, detailsMaxBytes }));
     await guarded.register(sessionRoutes({ sessions }));
@@ -140,7 +141,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => sendProblem(request, reply, errorToProblem(error)),
   });
-  listenBelowRoutes(app.server);
+  listenBelowRoutes(app.server, deps.exchangeTimeoutMs);
   app.addSchema(problemSchema);
   guardAll(app, lifecycle);
   observeRequests(app, metrics);

@@ -126,7 +126,8 @@ export const settingsSchema = Type.Object({
     minimum: 1,
     maximum: 100000000,
     default: 1000000,
-    description: 'Sessions that the memory store holds; beyond it a start is 503.',
+    description:
+      'Sessions that the memory store holds, and idempotency keys that it remembers; beyond either a start is 503.',
   }),
   AUTH_FAILURES_PER_MINUTE: Type.Integer({
     minimum: 0,

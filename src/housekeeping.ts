@@ -11,8 +11,8 @@ const INSPECT_EVERY = 12;
 
 export interface Housekeeping {
   readonly inspect: () => Promise<void>;
-  readonly storeClock: StoreClock;
-  readonly keys: SigningKeys;
+  readonly storeClock: Pick<StoreClock, 'ask'>;
+  readonly keys: Pick<SigningKeys, 'synchronize'>;
   readonly logger: Logger;
 }
 

@@ -24,7 +24,10 @@ import { StartRefused, waitForStore } from './start-up.ts';
 const ROOT_KEY_FILE = '.session-mint/root-api-key';
 /** In production, how long readiness says no before the port closes, so that load balancers notice. */
 const NOTICE_MS = 1_000;
-const MAX_LOOP_DELAY_MS = 1_000;
+/** 2,000 requests at about 200 µs each are less than half a second of work. */
+const LOAD_LIMITS = { maxLoopDelayMs: 1_000, maxInFlight: 2_000 };
+/** A body has 10 s to arrive, an answer is made within 2 s, the rest is for the client to read it. */
+const EXCHANGE_TIMEOUT_MS = 30_000;
 
 function fail(problem: string): never {
   process.stderr.write(`session-mint cannot start.\n${problem}\n`);
@@ -101,7 +104,8 @@ async function start(config: Config): Promise<void> {
     logger,
     newRequestId: randomUUID,
     detailsMaxBytes: settings.DETAILS_MAX_BYTES,
-    maxLoopDelayMs: MAX_LOOP_DELAY_MS,
+    load: LOAD_LIMITS,
+    exchangeTimeoutMs: EXCHANGE_TIMEOUT_MS,
     trustProxy: config.trustProxy,
     docs: config.docs,
   });

@@ -53,7 +53,7 @@ export function openRedis(
   return createRedisStore({
     target,
     waitReplicas: settings.REDIS_WAIT_REPLICAS,
-    userRetentionMs: settings.USER_RETENTION_DAYS * DAY_MS,
+    userRetentionMs: 30 * DAY_MS,
     monotonicMs: systemClock.monotonicMs,
     observe: metrics.observeStore,
     onTrouble: warnOfChanges(logger),
@@ -66,6 +66,7 @@ async function inspectRedisStore(store: RedisStore, config: Config, logger: Logg
   const { refusals, warnings } = judgeRedis(facts, skewMs, {
     production: config.production,
     allowEviction: config.settings.ALLOW_EVICTION,
+    waitReplicas: config.settings.REDIS_WAIT_REPLICAS,
   });
   for (const warning of warnings) logger.warn(warning);
   if (refusals.length > 0) throw new StartRefused(refusals.join('\n'));

@@ -29,6 +29,8 @@ export interface Findings {
 export interface Strictness {
   readonly production: boolean;
   readonly allowEviction: boolean;
+  /** Replicas that must acknowledge each write. */
+  readonly waitReplicas: number;
 }
 
 /** What is to be said of a Redis. `skewMs`: how far this machine's clock is from the store's. */
@@ -50,6 +52,11 @@ export function judgeRedis(facts: RedisFacts, skewMs: number, strictness: Strict
   if (Math.abs(skewMs) > MAX_SKEW_MS) {
     warnings.push(
       `the clock of this machine is ${Math.round(skewMs / 1000)} s from the store's; the store's is used`,
+    );
+  }
+  if (facts.replicas < strictness.waitReplicas) {
+    warnings.push(
+      `REDIS_WAIT_REPLICAS asks for more replicas than a primary has (${facts.replicas}); every write is 503 until it has them`,
     );
   }
   return { refusals, warnings };

@@ -6,8 +6,13 @@ import { Outage } from '../src/sessions/errors.ts';
 import { RingUnreadable } from '../src/sessions/signing-keys.ts';
 import { judgeRedis, StartRefused, waitForStore } from '../src/start-up.ts';
 
-const good = { version: '7.4.1', evictionPolicy: 'noeviction', durability: 'everysec' };
-const production = { production: true, allowEviction: false };
+const good = {
+  version: '7.4.1',
+  evictionPolicy: 'noeviction',
+  durability: 'everysec',
+  replicas: 0,
+};
+const production = { production: true, allowEviction: false, waitReplicas: 0 };
 const silent = createLogger('silent');
 
 it('a Redis that keeps its promises is used without a word', () => {
@@ -20,8 +25,8 @@ it.each(['allkeys-lru', 'volatile-ttl', 'unknown'])(
     const evicting = { ...good, evictionPolicy };
     expect(judgeRedis(evicting, 0, production).refusals).toHaveLength(1);
     for (const milder of [
-      { production: false, allowEviction: false },
-      { production: true, allowEviction: true },
+      { ...production, production: false },
+      { ...production, allowEviction: true },
     ]) {
       const { refusals, warnings } = judgeRedis(evicting, 0, milder);
       expect(refusals).toEqual([]);
@@ -32,7 +37,9 @@ it.each(['allkeys-lru', 'volatile-ttl', 'unknown'])(
 
 it('a Redis that is too old is refused everywhere', () => {
   const old = { ...good, version: '6.2.14' };
-  expect(judgeRedis(old, 0, { production: false, allowEviction: true }).refusals).toHaveLength(1);
+  expect(
+    judgeRedis(old, 0, { ...production, production: false, allowEviction: true }).refusals,
+  ).toHaveLength(1);
 });
 
 it.each(['memory', 'snapshot', 'no', 'unknown'])(
@@ -48,6 +55,19 @@ it('a clock far from that of the store is said, in either direction', () => {
   for (const skewMs of [3_600_000, -3_600_000]) {
     expect(judgeRedis(good, skewMs, production).warnings).toHaveLength(1);
   }
+});
+
+it('whoever waits for more replicas than there are is told so, and of no other number', () => {
+  const warningsOf = (replicas: number, waitReplicas: number) =>
+    judgeRedis({ ...good, replicas }, 0, { ...production, waitReplicas }).warnings;
+  for (const [replicas, wait] of [
+    [0, 1],
+    [1, 2],
+  ] as const) {
+    expect(warningsOf(replicas, wait).join()).toMatch(`REDIS_WAIT_REPLICAS`);
+    expect(warningsOf(replicas, wait).join()).toContain(`(${replicas})`);
+  }
+  for (const replicas of [1, 2]) expect(warningsOf(replicas, 1)).toEqual([]);
 });
 
 it('the start waits for a store that comes late, and gives up after half a minute', async () => {

@@ -52,13 +52,24 @@ export function answerExpectation(_request: IncomingMessage, response: ServerRes
 }
 
 /** A tunnel is no request that a route could answer. */
-function refuseTunnel(_request: IncomingMessage, socket: Duplex): void {
+function refuseTunnel(socket: Duplex, timeoutMs: number): void {
   // Node has let go of the socket: an error that nobody listens to would end the process.
   socket.on('error', () => socket.destroy());
   socket.end(rawProblem('method_not_allowed', 'This is no proxy.', { allow: '' }));
+  // Our half is closed; a client that never closes its own would keep the connection.
+  cutLater(socket, socket, timeoutMs);
 }
 
-export function listenBelowRoutes(server: Server): void {
-  server.on('connect', refuseTunnel);
+/** Cuts the connection after `timeoutMs` unless `exchange` has closed by then. */
+function cutLater(socket: Duplex, exchange: Duplex | ServerResponse, timeoutMs: number): void {
+  const timer = setTimeout(() => socket.destroy(), timeoutMs);
+  timer.unref();
+  exchange.once('close', () => clearTimeout(timer));
+}
+
+/** `exchangeTimeoutMs`: without it a client that reads nothing, or a byte now and then, would keep its answer in our memory for ever. */
+export function listenBelowRoutes(server: Server, exchangeTimeoutMs: number): void {
+  server.on('request', ({ socket }, response) => cutLater(socket, response, exchangeTimeoutMs));
+  server.on('connect', (_request, socket) => refuseTunnel(socket, exchangeTimeoutMs));
   server.on('checkExpectation', answerExpectation);
 }

@@ -35,6 +35,8 @@ export function watchRoutes(scope: FastifyInstance): FastifyPluginAsync {
   scope.addHook('onRoute', ({ url, method }) => {
     const methods = methodsByUrl.get(url) ?? new Set<string>();
     for (const each of [method].flat()) methods.add(each);
+    // Of the second spelling of `/` below a prefix Fastify tells only the HEAD route, which comes with a GET one.
+    if (methods.has('HEAD')) methods.add('GET');
     methodsByUrl.set(url, methods);
   });
   return async (rest) => {

@@ -6,13 +6,20 @@ import underPressure from '@fastify/under-pressure';
 import type { FastifyInstance } from 'fastify';
 import { ProblemError } from './problem.ts';
 
-/** Authenticated requests under way at most; at about 200 µs each this is less than half a second of work. */
-const MAX_IN_FLIGHT = 2000;
-
 const overloaded = () => new ProblemError('overloaded', 'Send the request again in a moment.');
 
-/** Sheds load on all routes of this scope. `maxLoopDelayMs`: mean delay of the event loop over a second. */
-export async function shedLoad(app: FastifyInstance, maxLoopDelayMs: number): Promise<void> {
+export interface LoadLimits {
+  /** Mean delay of the event loop over a second beyond which requests are refused. */
+  readonly maxLoopDelayMs: number;
+  /** Authenticated requests under way at most. */
+  readonly maxInFlight: number;
+}
+
+/** Sheds load on all routes of this scope. */
+export async function shedLoad(
+  app: FastifyInstance,
+  { maxLoopDelayMs, maxInFlight }: LoadLimits,
+): Promise<void> {
   await app.register(underPressure, {
     maxEventLoopDelay: maxLoopDelayMs,
     pressureHandler: () => {
@@ -32,7 +39,7 @@ export async function shedLoad(app: FastifyInstance, maxLoopDelayMs: number): Pr
   }
 
   app.addHook('onRequest', ({ raw: { socket } }, { raw: response }, done) => {
-    if (inFlight >= MAX_IN_FLIGHT) return done(overloaded());
+    if (inFlight >= maxInFlight) return done(overloaded());
     if (!underWay.has(socket)) {
       underWay.set(socket, new Set());
       socket.once('close', () => leaveAll(socket));

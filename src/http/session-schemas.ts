@@ -181,24 +181,37 @@ export const startedPair = Type.Object({
 
 const data = Type.Object({ userId, details: anyDetails });
 
-export const verdict = Type.Object({
-  valid: Type.Boolean({ description: 'Whether the token is good now.' }),
-  reason: Type.Optional(
-    Type.Unsafe<'invalid' | 'expired' | 'ended'>({
-      type: 'string',
-      enum: ['invalid', 'expired', 'ended'],
-      description:
-        'Only if not valid. `expired`: past its own expiry; `ended`: its session is gone; `invalid`: anything else.',
-    }),
+/** Tells the two verdicts apart. */
+const valid = <const T extends boolean>(value: T) =>
+  Type.Unsafe<T>({ type: 'boolean', enum: [value] });
+
+export const verdict = Type.Union([
+  Type.Object(
+    {
+      valid: valid(true),
+      sessionId,
+      product,
+      env,
+      tag,
+      data,
+      issuedAt: time('When the token was issued.'),
+      expiresAt: time('When the token expires.'),
+    },
+    { description: 'The token is good now.' },
   ),
-  sessionId: Type.Optional(sessionId),
-  product: Type.Optional(product),
-  env: Type.Optional(env),
-  tag: Type.Optional(tag),
-  data: Type.Optional(data),
-  issuedAt: Type.Optional(time('When the token was issued.')),
-  expiresAt: Type.Optional(time('When the token expires.')),
-});
+  Type.Object(
+    {
+      valid: valid(false),
+      reason: Type.Unsafe<'invalid' | 'expired' | 'ended'>({
+        type: 'string',
+        enum: ['invalid', 'expired', 'ended'],
+        description:
+          '`expired`: past its own expiry; `ended`: its session is gone; `invalid`: anything else.',
+      }),
+    },
+    { description: 'It is not.' },
+  ),
+]);
 
 export const sessionView = Type.Object({
   sessionId,

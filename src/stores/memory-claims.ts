@@ -1,6 +1,7 @@
-// Owns the claims of the embedded store.
+// Owns the claims of the embedded store: bounded, expiring.
 
 import type { ClaimStore } from '../sessions/claim-store.ts';
+import { Outage } from '../sessions/errors.ts';
 import type { Locator } from '../sessions/session.ts';
 
 export interface MemoryClaims extends Omit<ClaimStore, 'forbid'> {
@@ -14,8 +15,8 @@ const nameOf = ({ product, env, tag, sessionId }: Locator): string =>
 /** How long a session is forbidden: longer than any start can still be on its way to it. */
 const FORBIDDEN_MS = 60_000;
 
-/** Texts that expire, the first put in first; those that have expired at the front are dropped by every write. */
-function createExpiring(nowMs: () => number) {
+/** At most `most` texts that expire, the first put in first; those that have expired at the front are dropped by every write. */
+function createExpiring(nowMs: () => number, most: number) {
   const entries = new Map<string, { readonly text: string; readonly endsAtMs: number }>();
   const get = (name: string) => {
     const entry = entries.get(name);
@@ -23,20 +24,23 @@ function createExpiring(nowMs: () => number) {
   };
   return {
     get,
+    /** Throws Outage if there is no room for one more. */
     set(name: string, text: string, endsAtMs: number): void {
       for (const [each, { endsAtMs: ends }] of entries) {
         if (ends > nowMs()) break;
         entries.delete(each);
       }
+      if (entries.size >= most && !entries.has(name)) throw new Outage('memory store: full');
       entries.set(name, { text, endsAtMs });
     },
     delete: (name: string) => entries.delete(name),
   };
 }
 
-export function createMemoryClaims(nowMs: () => number): MemoryClaims {
-  const claims = createExpiring(nowMs);
-  const forbidden = createExpiring(nowMs);
+/** `most`: claims, and forbidden sessions. */
+export function createMemoryClaims(nowMs: () => number, most: number): MemoryClaims {
+  const claims = createExpiring(nowMs, most);
+  const forbidden = createExpiring(nowMs, most);
   return {
     readClaim: async (name) => claims.get(name)?.text,
     async claim(name, text, ttlMs) {

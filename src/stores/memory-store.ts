@@ -39,7 +39,7 @@ export function createMemoryStore(options: MemoryStoreOptions): SessionStore {
     retentionMs,
     maxRecords: RECORDS_PER_SESSION * maxSessions,
   });
-  const { forbid, isForbidden, ...claims } = createMemoryClaims(nowMs);
+  const { forbid, isForbidden, ...claims } = createMemoryClaims(nowMs, maxSessions);
   const { put, drop, trim, makeRoom, find, ofUser, ofBucket, all } = createMemoryRecords(options);
   let ring: string | undefined;
 

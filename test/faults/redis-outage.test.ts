@@ -98,6 +98,37 @@ it.each(['always', 'everysec'] as const)(
   },
 );
 
+/** The number behind a name and its labels; 0 if there is none. */
+async function numberOf(series: string): Promise<number> {
+  const text = await (await service.call('/metrics')).text();
+  const line = text.split('\n').find((each) => each.startsWith(`${series} `));
+  return Number(line?.slice(series.length + 1) ?? 0);
+}
+
+it('the numbers tell an operator which operations the store did and which it did not', async () => {
+  await startBoth({});
+  const outages = (operation: string) => numberOf(`store_outages_total{operation="${operation}"}`);
+  const operations = (operation: string) =>
+    numberOf(`store_operation_duration_seconds_count{operation="${operation}"}`);
+  const [readBefore, createdBefore] = [await operations('read'), await operations('create')];
+  const good = await newSession(service);
+  await expectValid(service, good);
+  expect(await operations('create')).toBe(createdBefore + 1);
+  expect(await operations('read')).toBeGreaterThan(readBefore);
+  expect([await outages('read'), await outages('create')]).toEqual([0, 0]);
+  const seconds = await numberOf('store_operation_duration_seconds_sum{operation="create"}');
+  expect(seconds).toBeGreaterThan(0);
+  expect(seconds).toBeLessThan(ANSWERED_MS / 1000);
+
+  await redis.kill();
+  for (let i = 0; i < 3; i++) expectUnavailable(await verify(service, good));
+  for (let i = 0; i < 2; i++) expectUnavailable(await start(service));
+  // Housekeeping asks for the time with the same operation.
+  expect(await outages('read')).toBeGreaterThanOrEqual(3);
+  expect(await outages('create')).toBe(2);
+  expect(await operations('create')).toBe(createdBefore + 3);
+});
+
 it('a Redis that loads its data for seconds is an honest 503 until it has them', async () => {
   const slowly = ['--key-load-delay', '2000', '--loading-process-events-interval-bytes', '1024'];
   await startBoth({ appendonly: true, extraArgs: slowly });

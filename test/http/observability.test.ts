@@ -53,6 +53,18 @@ it('requests are counted by route pattern and status, sessions by what happened 
   }
 });
 
+it('theft is counted by a name of its own', async () => {
+  const started = await call(service.app, 'POST', '/sessions', { body: START });
+  const { refreshToken } = started.json() as { refreshToken: string };
+  const refresh = () => call(service.app, 'POST', '/sessions/refresh', { body: { refreshToken } });
+  await refresh();
+  const name = 'session_events_total{event="session_refresh_reused"}';
+  expect(await metrics()).not.toContain(name);
+  service.clock.advance(31_000);
+  expect((await refresh()).json()).toMatchObject({ reason: 'reused' });
+  expect(await metrics()).toContain(`${name} 1`);
+});
+
 it('readiness names the store, its mode and its durability', async () => {
   const answer = await call(service.app, 'GET', '/readyz', { key: null });
   expect(answer.json()).toEqual({

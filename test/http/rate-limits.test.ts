@@ -57,11 +57,17 @@ describe('a key with a limit', () => {
       expect(headers).toMatchObject({
         'ratelimit-limit': '3',
         'ratelimit-remaining': String(left),
+        'ratelimit-reset': expect.stringMatching(/^([1-9]|[1-5]\d|60)$/),
       });
     }
     for (const at of [one, two]) {
       const answer = await verifyAs(key, at);
       expectProblem(answer, 'rate_limited');
+      expect(answer.headers).toMatchObject({
+        'ratelimit-limit': '3',
+        'ratelimit-remaining': '0',
+        'ratelimit-reset': answer.headers['retry-after'],
+      });
       expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
       expect(Number(answer.headers['retry-after'])).toBeLessThanOrEqual(60);
     }
@@ -100,5 +106,30 @@ describe('an address that sends wrong keys', () => {
     expectProblem(await verifyAs(null, two, from), 'rate_limited');
     expect((await verifyAs('root-key', one, from)).statusCode).toBe(200);
     expectProblem(await verifyAs('wrong', one, '203.0.113.21'), 'unauthenticated');
+  });
+
+  it('is one with all others of its IPv6 /64, however they are written, and not with the next /64', async () => {
+    const inOne = ['2001:db8:1:2::1', '2001:db8:1:2:ffff::9', '2001:0DB8:0001:0002:0:0:0:5'];
+    for (let i = 0; i < 5; i++) {
+      expectProblem(await verifyAs('wrong', i % 2 ? one : two, inOne[i % 3]), 'unauthenticated');
+    }
+    for (const from of [...inOne, '2001:db8:1:2:8000::']) {
+      const refused = await verifyAs('wrong', one, from);
+      expectProblem(refused, 'rate_limited');
+      expect(refused.headers).toMatchObject({
+        'ratelimit-limit': '5',
+        'ratelimit-remaining': '0',
+        'ratelimit-reset': refused.headers['retry-after'],
+      });
+    }
+    for (const from of ['2001:db8:1:3::1', '2001:db8:1:1:ffff:ffff:ffff:ffff']) {
+      expectProblem(await verifyAs('wrong', one, from), 'unauthenticated');
+    }
+  });
+
+  it('is the same whether IPv4 is written as itself or as IPv6', async () => {
+    for (let i = 0; i < 5; i++) await verifyAs('wrong', one, '198.51.100.7');
+    expectProblem(await verifyAs('wrong', two, '::ffff:198.51.100.7'), 'rate_limited');
+    expectProblem(await verifyAs('wrong', two, '::ffff:198.51.100.8'), 'unauthenticated');
   });
 });

@@ -23,6 +23,38 @@ describeStore('memory', async () => {
   };
 });
 
+describe('a memory store full of claims on idempotency keys', () => {
+  it('refuses one more as an outage, changes and frees those that it has, and forgets none before its time', async () => {
+    const clock = createManualClock();
+    const store = createMemoryStore({
+      nowMs: clock.wallMs,
+      maxSessions: 2,
+      userRetentionMs: RETENTION_MS,
+    });
+    await store.claim('first', 'a', 1_000);
+    clock.advance(500);
+    await store.claim('second', 'b', 1_000);
+    await expect(store.claim('third', 'c', 1_000)).rejects.toThrow(Outage);
+    expect(await store.claim('first', 'x', 1_000)).toEqual({ text: 'a', mine: false });
+    expect(await store.replaceClaim('second', 'b', 'b, written')).toBe(true);
+    clock.advance(501);
+    expect(await store.claim('third', 'c', 1_000)).toEqual({ text: 'c', mine: true });
+    expect(await store.claim('second', 'x', 1_000)).toEqual({ text: 'b, written', mine: false });
+    await expect(store.claim('fourth', 'd', 1_000)).rejects.toThrow(Outage);
+    await store.replaceClaim('third', 'c', undefined);
+    expect((await store.claim('fourth', 'd', 1_000)).mine).toBe(true);
+  });
+
+  it('forbids no more sessions than it could hold', async () => {
+    const { wallMs: nowMs } = createManualClock();
+    const store = createMemoryStore({ nowMs, maxSessions: 1, userRetentionMs: RETENTION_MS });
+    const [one, other] = [sampleSession(), sampleSession()];
+    expect(await store.forbid(one)).toBe(true);
+    expect(await store.forbid(one)).toBe(true);
+    await expect(store.forbid(other)).rejects.toThrow(Outage);
+  });
+});
+
 describe('a full memory store', () => {
   const open = (maxSessions: number) => {
     const clock = createManualClock();

@@ -8,6 +8,7 @@ import type { ConfiguredKey } from '../../src/callers/authenticate.ts';
 import { PERMISSIONS } from '../../src/callers/caller.ts';
 import { createLogger } from '../../src/http/logger.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
+import type { LoadLimits } from '../../src/http/overload.ts';
 import type { Lifecycle } from '../../src/http/routes/probes.ts';
 import { createService } from '../../src/service.ts';
 import { type Clock, systemPause, systemRandom } from '../../src/sessions/ambient.ts';
@@ -78,6 +79,9 @@ export interface TestAppOptions {
   readonly trustProxy?: readonly string[];
   /** Callers besides root and metrics. */
   readonly callers?: readonly ConfiguredKey[];
+  /** Without: no load is shed. */
+  readonly load?: Partial<LoadLimits>;
+  readonly exchangeTimeoutMs?: number;
 }
 
 export interface TestApp {
@@ -147,7 +151,8 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
     detailsMaxBytes,
     // The tests of a file share one loop with the runner, which may stand still for long.
     // Nothing is ever more: where the loop stood still for a whole sample, its delay is measured as infinite.
-    maxLoopDelayMs: Number.POSITIVE_INFINITY,
+    load: { maxLoopDelayMs: Number.POSITIVE_INFINITY, maxInFlight: 2_000, ...options.load },
+    exchangeTimeoutMs: options.exchangeTimeoutMs ?? 30_000,
     trustProxy: options.trustProxy ?? [],
     docs: options.docs ?? false,
   });

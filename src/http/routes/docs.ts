@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
+import { watchRoutes } from '../method-not-allowed.ts';
 import { ProblemError } from '../problem.ts';
 
 const ERRORS_PAGE = new URL('../../../docs/errors.md', import.meta.url);
@@ -12,9 +13,10 @@ export function docsRoutes(described: FastifyInstance): FastifyPluginAsync {
   return async (app) => {
     // What the reader of static files refuses (a path that leads out, a NUL) is simply not there.
     app.setErrorHandler((error, request) => {
-      if (!request.url.startsWith('/docs/static/')) throw error;
+      if (error instanceof ProblemError || !request.url.startsWith('/docs/static/')) throw error;
       throw new ProblemError('not_found', 'There is nothing at this address.');
     });
+    const unknownMethods = watchRoutes(app);
     const errors = await readFile(ERRORS_PAGE, 'utf8');
     await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { deepLinking: true } });
     app.get('/openapi.json', { schema: { hide: true } }, async () => described.swagger());
@@ -22,5 +24,6 @@ export function docsRoutes(described: FastifyInstance): FastifyPluginAsync {
       reply.type('text/markdown; charset=utf-8');
       return errors;
     });
+    await app.register(unknownMethods);
   };
 }

@@ -133,10 +133,10 @@ export function tokenRoutes({
       },
       handler: async (request) => {
         const judged = await sessions.verify(request.caller.scope, request.body);
-        if (!judged.valid) return { valid: false, reason: judged.reason };
+        if (!judged.valid) return { valid: false as const, reason: judged.reason };
         const { session, claims } = judged;
         return {
-          valid: true,
+          valid: true as const,
           sessionId: session.sessionId,
           product: session.product,
           env: session.env,

@@ -11,6 +11,8 @@ export interface RedisFacts {
   readonly evictionPolicy: string;
   /** The weakest among the primaries: `memory`, `snapshot`, `everysec`, `always`, or `aof` where the server does not tell which. */
   readonly durability: string;
+  /** Replicas that are connected and have caught up: of the primary that has fewest. */
+  readonly replicas: number;
 }
 
 const DEADLINE_MS = 1000;
@@ -41,6 +43,7 @@ async function inspectNode(node: Redis): Promise<RedisFacts> {
         : snapshots
           ? 'snapshot'
           : 'memory',
+    replicas: info.match(/^slave\d+:.*\bstate=online\b/gm)?.length ?? 0,
   };
 }
 
@@ -60,6 +63,7 @@ const weaker = (a: RedisFacts, b: RedisFacts): RedisFacts => ({
     WEAKEST_FIRST.indexOf(a.durability) <= WEAKEST_FIRST.indexOf(b.durability)
       ? a.durability
       : b.durability,
+  replicas: Math.min(a.replicas, b.replicas),
 });
 
 /** Asks every primary. Rejects with Outage if one of them does not answer. */
