@@ -53,7 +53,7 @@ export function openRedis(
   return createRedisStore({
     target,
     waitReplicas: settings.REDIS_WAIT_REPLICAS,
-    userRetentionMs: 30 * DAY_MS,
+    userRetentionMs: settings.USER_RETENTION_DAYS * DAY_MS,
     monotonicMs: systemClock.monotonicMs,
     observe: metrics.observeStore,
     onTrouble: warnOfChanges(logger),
