@@ -74,6 +74,8 @@ export const repliesSwallowed: Fault = async (world, holdMs) => {
   world.onRequest = () => (++requests % SWALLOWED === 0 ? 'swallow-reply-then-reset' : 'forward');
   await sleep(holdMs);
   world.onRequest = () => 'forward';
+  const swallowed = world.networks.reduce((sum, network) => sum + network.swallowedReplies(), 0);
+  if (swallowed < 10) throw new Error(`only ${swallowed} replies were swallowed`);
 };
 
 /** Bytes of one instance vanish while its connections stay open: dropped, not refused. */

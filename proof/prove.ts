@@ -40,6 +40,7 @@ export async function prove(options: ProveOptions): Promise<readonly ProvenScena
 
 /** Whether every run that could be made was big enough and kept every promise. */
 export const allHeld = (proven: readonly ProvenScenario[]): boolean =>
+  proven.length > 0 &&
   proven.every(({ results }) =>
     results.every(({ violations, judged }) => violations.length === 0 && judged >= MIN_JUDGED),
   );
@@ -100,6 +101,7 @@ if (process.argv[1] === import.meta.filename) {
   process.stderr.write('\n');
   console.table(table(proven));
   console.log(`seed ${values.seed}`);
+  if (proven.length === 0) console.log(`No scenario is called like "${values.only}".`);
   for (const complaint of complaints(proven)) console.log(complaint);
   process.exit(allHeld(proven) ? 0 : 1);
 }

@@ -7,7 +7,7 @@ import { Redis } from 'ioredis';
 import { type RedisServer, startRedis } from '../test/support/redis-server.ts';
 import { type ServiceProcess, startService } from '../test/support/service-process.ts';
 import { startTcpProxy, type TcpProxy } from '../test/support/tcp-proxy.ts';
-import { holdsSecret } from './secret-search.ts';
+import { holdsSecret, type Secret } from './secret-search.ts';
 
 const KEYS = {
   'root key': 'canary-root-key-4f1c9a7e2b8d6035',
@@ -17,6 +17,8 @@ const KEYS = {
 };
 /** Stands in details, and in odd places of bad requests. */
 const DETAIL = 'canary-detail-58d1f3b7092c6e4a';
+/** The name that a caller gives to a start. */
+const START_KEY = 'canary-idempotency-key-3e8b61d4f7a05c92';
 
 export interface Finding {
   readonly place: string;
@@ -38,6 +40,8 @@ interface Stage {
   readonly service: ServiceProcess;
   /** All error bodies so far. */
   errors: string;
+  /** The headers of all answers so far. */
+  headers: string;
   /** Tokens and refresh tokens that were handed out. */
   readonly tokens: string[];
 }
@@ -53,22 +57,75 @@ const START = {
 
 type Pair = {
   readonly key?: string;
+  readonly id?: string;
+  readonly nextCursor?: string;
   readonly token: string;
   readonly refreshToken: string;
   readonly sessionId: string;
 };
 
+/** Keeps the headers of an answer, and its body if it is an error. */
+async function keep(stage: Stage, response: Response): Promise<string> {
+  const text = await response.text();
+  stage.headers += `${JSON.stringify([...response.headers])}\n`;
+  if (!response.ok) stage.errors += `${text}\n`;
+  return text;
+}
+
 /** Asks, keeps the body of an error, and the tokens of a success. */
 async function ask(stage: Stage, path: string, body?: unknown, method?: string) {
-  const response = await stage.service.call(path, body, method);
-  const text = await response.text();
-  if (!response.ok) stage.errors += `${text}\n`;
+  const text = await keep(stage, await stage.service.call(path, body, method));
   const answer = text.startsWith('{') ? (JSON.parse(text) as Partial<Pair>) : {};
-  const { token, refreshToken } = answer;
+  const { token, refreshToken, nextCursor } = answer;
   // The id of a key, in front of its secret, is no secret.
   const key = answer.key?.slice('smk_'.length + 12 + 1);
-  stage.tokens.push(...[token, refreshToken, key].filter((each) => each !== undefined));
+  stage.tokens.push(...[token, refreshToken, key, nextCursor].filter((each) => each !== undefined));
   return answer;
+}
+
+/** Everything that can be done with types, keys and users, rightly; all of them are gone afterwards. */
+async function administer(stage: Stage, pair: Pair): Promise<void> {
+  const type = { maxSessionsPerUser: 1, onLimit: 'evict_oldest', claims: ['note'] };
+  await ask(stage, '/session-types/p/limited', type, 'PUT');
+  await ask(stage, '/session-types/p/limited/check', { env: 'e', type });
+  for (let i = 0; i < 2; i++) await ask(stage, '/sessions', { ...START, tag: 'limited' });
+  await ask(stage, '/session-types/p');
+  await ask(stage, '/session-types/p/limited', undefined, 'DELETE');
+  const made = await ask(stage, '/api-keys', { name: 'x', permissions: ['verify'] });
+  const rotated = await ask(stage, `/api-keys/${made.id}/rotate`, { overlapSeconds: 60 });
+  for (const { key } of [made, rotated]) {
+    const response = await fetch(`${stage.service.url}/sessions/verify`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ token: pair.token }),
+    });
+    await keep(stage, response);
+  }
+  await ask(stage, '/api-keys');
+  await ask(stage, `/api-keys/${made.id}`, undefined, 'DELETE');
+  for (let i = 0; i < 2; i++) {
+    await ask(stage, '/sessions', { ...START, data: { ...START.data, userId: 'erased' } });
+  }
+  const page = await ask(stage, `${PLACE}?userId=erased&limit=1`);
+  await ask(stage, `${PLACE}?userId=erased&limit=1&cursor=${page.nextCursor}`);
+  await ask(stage, '/users/p/e/erased', undefined, 'DELETE');
+}
+
+/** A start under a name, and once more. */
+async function startTwice(stage: Stage): Promise<void> {
+  for (let i = 0; i < 2; i++) {
+    const response = await fetch(`${stage.service.url}/sessions`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${KEYS['root key']}`,
+        'content-type': 'application/json',
+        'idempotency-key': START_KEY,
+      },
+      body: JSON.stringify(START),
+    });
+    const { token, refreshToken } = JSON.parse(await keep(stage, response)) as Pair;
+    stage.tokens.push(token, refreshToken);
+  }
 }
 
 /** Everything that can be done with sessions, rightly. */
@@ -85,13 +142,8 @@ async function liveWell(stage: Stage): Promise<Pair> {
   await ask(stage, '/users/p/e?limit=1');
   await ask(stage, '/users/p/e/u');
   await ask(stage, '/stats/p/e');
-  const made = await ask(stage, '/api-keys', { name: 'x', permissions: ['verify'] });
-  await fetch(`${stage.service.url}/sessions/verify`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${made.key}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ token: pair.token }),
-  });
-  await ask(stage, '/api-keys');
+  await administer(stage, pair);
+  await startTwice(stage);
   const robbed = (await ask(stage, '/sessions', START)) as Pair;
   let last = robbed;
   for (let i = 0; i < 2; i++) {
@@ -131,7 +183,7 @@ async function liveBadly(stage: Stage, { token, refreshToken }: Pair): Promise<v
         headers: headers as Record<string, string>,
         body: `{"token":"${secret}`,
       });
-      stage.errors += `${await response.text()}\n`;
+      await keep(stage, response);
     }
   }
 }
@@ -166,13 +218,13 @@ const filesBelow = (folder: string): readonly string[] =>
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
 
-/** Seeds of all sessions in the store, as base64url: 32 bytes behind the marker of msgpack for that many. */
-async function seedsIn(direct: Redis): Promise<readonly string[]> {
+/** Seeds of all sessions in the store: 32 bytes behind the marker of msgpack for that many. */
+async function seedsIn(direct: Redis): Promise<readonly Buffer[]> {
   const keys = await direct.keys('session:*');
   const records = await Promise.all(keys.map((key) => direct.getBuffer(key)));
   return records.flatMap((record) => {
     const at = record?.indexOf(Buffer.of(0xc4, 32)) ?? -1;
-    return record && at >= 0 ? [record.subarray(at + 2, at + 34).toString('latin1')] : [];
+    return record && at >= 0 ? [record.subarray(at + 2, at + 34)] : [];
   });
 }
 
@@ -200,11 +252,11 @@ export async function searchForSecrets(): Promise<readonly PlaceReport[]> {
   monitor.on('monitor', (_time: string, args: unknown[]) => {
     commands += `${args.map(String).join(' ')}\n`;
   });
-  const stage: Stage = { redis, network, service, errors: '', tokens: [] };
+  const stage: Stage = { redis, network, service, errors: '', headers: '', tokens: [] };
   try {
     const pair = await liveWell(stage);
-    await liveBadly(stage, pair);
     const seeds = await seedsIn(direct);
+    await liveBadly(stage, pair);
     await liveThroughFaults(stage, pair, direct);
     const numbers = await fetch(`${service.url}/metrics`, {
       headers: { authorization: `Bearer ${KEYS['metrics key']}` },
@@ -223,14 +275,18 @@ export async function searchForSecrets(): Promise<readonly PlaceReport[]> {
       stage.tokens.map((token, i) => [`token ${i}`, token.slice(Math.max(0, token.indexOf('.')))]),
     );
     const seedsByName = Object.fromEntries(seeds.map((seed, i) => [`seed ${i}`, seed]));
-    const nowhere = { ...KEYS, ...tokens, ...seedsByName, detail: DETAIL };
+    const nowhere = { ...KEYS, ...tokens, ...seedsByName, detail: DETAIL, START_KEY };
+    if (seeds.length === 0 || stage.tokens.length < 20)
+      throw new Error(
+        `too little to search for: ${seeds.length} seeds, ${stage.tokens.length} tokens`,
+      );
     // Records are what the store is for: details and seeds stand in its commands and files. Its own password is checked by it.
     const { 'password of Redis': _, ...apart } = KEYS;
-    const inStore = { ...apart, ...tokens };
+    const inStore = { ...apart, ...tokens, START_KEY };
     const report = (
       place: string,
       text: string,
-      secrets: Record<string, string>,
+      secrets: Record<string, Secret>,
       marker: string,
     ) => ({
       place,
@@ -244,6 +300,7 @@ export async function searchForSecrets(): Promise<readonly PlaceReport[]> {
     return [
       report('stdout and stderr', service.output(), nowhere, 'session_refresh_reused'),
       report('error bodies', stage.errors, nowhere, 'invalid_refresh_token'),
+      report('response headers', stage.headers, nowhere, 'session-refresh'),
       report('metrics', metrics, nowhere, 'session_refresh_replayed'),
       report('Redis MONITOR', commands, inStore, pair.sessionId),
       report('Redis SLOWLOG', slowlog, inStore, pair.sessionId),

@@ -34,7 +34,11 @@ const USER_ID = 'user_123';
 const sealer = (secret: string, purpose: 'refresh-token' | 'list-cursor' | 'signing-ring') =>
   createSealer([secret], purpose, (size) => randomBytes(size));
 
-export async function createFixtures({ port, redis, rootKey, secret }: Target): Promise<Fixtures> {
+/** Stands in the details of every session of the fixtures. */
+const DETAIL = 'canary-detail-of-the-fuzzer';
+
+export async function createFixtures(target: Target): Promise<Fixtures> {
+  const { port, redis, rootKey, secret } = target;
   const call = async <T>(path: string, body?: unknown, method = 'POST'): Promise<T> => {
     const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
       headers: { authorization: `Bearer ${rootKey}`, 'content-type': 'application/json' },
@@ -44,7 +48,11 @@ export async function createFixtures({ port, redis, rootKey, secret }: Target): 
     return (await answer.json()) as T;
   };
   const start = (userId: string, tag: string) =>
-    call<Pair>('/sessions', { ...PLACE, tag, data: { userId, details: { role: 'x' } } });
+    call<Pair>('/sessions', {
+      ...PLACE,
+      tag,
+      data: { userId, details: { role: 'x', note: DETAIL } },
+    });
   const nextCursorOf = async (list: string): Promise<string> => {
     const { nextCursor } = await call<{ nextCursor?: string }>(`${list}&limit=1`);
     if (nextCursor === undefined) throw new Error('the list gave no cursor');
@@ -60,6 +68,12 @@ export async function createFixtures({ port, redis, rootKey, secret }: Target): 
   await start('user_789', PLACE.tag);
   await start('user_789', 'checkout-flow');
   const another = await start('user_789', 'checkout-flow');
+  target.keepSecret('a detail', DETAIL);
+  for (const [i, { token, refreshToken }] of [pair, another].entries()) {
+    // What is its own of each; the headers read alike.
+    target.keepSecret(`token ${i}`, token.slice(token.indexOf('.') + 1));
+    target.keepSecret(`refresh token ${i}`, refreshToken.slice(refreshToken.indexOf('.') + 1));
+  }
   const sealedRing = (await redis.get(RING_KEY)) ?? '';
   const opened = await sealer(secret, 'signing-ring').open(sealedRing);
   const ring = JSON.parse(opened?.text ?? '[]') as Ring;

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { allHeld, complaints, prove, table } from '../../proof/prove.ts';
 
-test.each([
+test.for([
   'sessions end by time',
   'service killed',
   'Redis killed (-9)',
@@ -14,8 +14,10 @@ test.each([
   'restored from an older copy',
   'clock of one instance +1h',
   'Cluster: primary killed',
-])('every promise is kept: %s', async (only) => {
+])('every promise is kept: %s', async (only, { skip }) => {
   const proven = await prove({ runs: 1, rate: 250, holdMs: 2500, seed: 1, only });
+  const notRun = proven.find((each) => each.notRun !== undefined)?.notRun;
+  skip(notRun !== undefined, notRun);
   console.table(table(proven));
   expect(complaints(proven)).toEqual([]);
   expect(allHeld(proven)).toBe(true);
