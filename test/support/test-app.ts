@@ -11,7 +11,12 @@ import { createMetrics } from '../../src/http/metrics.ts';
 import type { LoadLimits } from '../../src/http/overload.ts';
 import type { Lifecycle } from '../../src/http/routes/probes.ts';
 import { createService } from '../../src/service.ts';
-import { type Clock, systemPause, systemRandom } from '../../src/sessions/ambient.ts';
+import {
+  type Clock,
+  type RandomBytes,
+  systemPause,
+  systemRandom,
+} from '../../src/sessions/ambient.ts';
 import type { DocumentStore } from '../../src/sessions/document-store.ts';
 import type { SessionEvent } from '../../src/sessions/events.ts';
 import type { LifetimePolicy } from '../../src/sessions/rotation.ts';
@@ -77,6 +82,9 @@ export interface TestAppOptions {
   readonly counting?: unknown;
   readonly failuresPerMinute?: number;
   readonly trustProxy?: readonly string[];
+  /** Two apps with the same draw the same ids. */
+  readonly randomBytes?: RandomBytes;
+  readonly pause?: (ms: number) => Promise<void>;
   /** Callers besides root and metrics. */
   readonly callers?: readonly ConfiguredKey[];
   /** Without: no load is shed. */
@@ -134,7 +142,12 @@ export async function createTestApp(options: TestAppOptions = {}): Promise<TestA
       detailsMaxBytes,
       configuredKeys: [...CONFIGURED_KEYS, ...(options.callers ?? [])],
     },
-    { clock, randomBytes: systemRandom, pause: systemPause, emit },
+    {
+      clock,
+      randomBytes: options.randomBytes ?? systemRandom,
+      pause: options.pause ?? systemPause,
+      emit,
+    },
   );
   const { sessions, types, keys } = service;
   await keys.synchronize();

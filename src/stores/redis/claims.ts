@@ -10,7 +10,9 @@ export const createRedisClaims = ({ run, runDurably }: ScriptRunner): ClaimStore
     return Buffer.isBuffer(text) ? text.toString() : undefined;
   },
   async claim(name, text, ttlMs) {
-    const [found] = await runDurably('claim', { keys: [claimKey(name)], args: [text, ttlMs] });
+    // Redis keeps a key up to and at the moment it expires.
+    const args = [text, ttlMs - 1];
+    const [found] = await runDurably('claim', { keys: [claimKey(name)], args });
     return { text: String(found), mine: String(found) === text };
   },
   async replaceClaim(name, current, next) {
