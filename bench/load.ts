@@ -15,11 +15,11 @@ export interface Sample {
 const CONNECTIONS = 32;
 const HEADERS = { authorization: `Bearer ${ROOT_KEY}`, 'content-type': 'application/json' };
 
-export const startBody = (userId: string): string =>
+export const startBody = (userId: string, tag = 'user-session'): string =>
   JSON.stringify({
     product: 'my-app',
     env: 'prd',
-    tag: 'user-session',
+    tag,
     data: { userId, details: { username: 'johndoe', email: 'john@example.com' } },
   });
 
@@ -73,17 +73,21 @@ export async function load(
   };
 }
 
-/** One call, for preparing a run. */
+/** One call, for preparing a run or to be looked at by itself. Rejects if it is not answered 2xx. */
 export async function call(
   server: Server,
   path: string,
-  body: string,
+  body?: string,
+  method = 'POST',
 ): Promise<Record<string, string>> {
+  const { 'content-type': contentType, ...headers } = HEADERS;
   const response = await fetch(`http://127.0.0.1:${server.port}${path}`, {
-    method: 'POST',
-    headers: HEADERS,
-    body,
+    method,
+    ...(body === undefined
+      ? { headers }
+      : { headers: { ...headers, 'content-type': contentType }, body }),
   });
-  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
-  return (await response.json()) as Record<string, string>;
+  if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}`);
+  const text = await response.text();
+  return text === '' ? {} : (JSON.parse(text) as Record<string, string>);
 }

@@ -3,13 +3,11 @@
 import type { Redis } from 'ioredis';
 import { createRedisStore } from '../src/stores/redis/redis-store.ts';
 import { createCrowd } from '../test/support/crowd.ts';
+import { median } from './median.ts';
 
 const PAGE = 100;
 const TIMES = 200;
 const DAY_MS = 24 * 3600 * 1000;
-
-const median = (numbers: readonly number[]): number =>
-  [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 
 /** Median milliseconds of a page of 100 sessions, and of 100 users, with `count` sessions of one tag. Empties the Redis before and after. */
 export async function pageMs(

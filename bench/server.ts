@@ -23,7 +23,11 @@ const kinds = {
   floor: ['--import', import.meta.resolve('tsx'), inRepository('bench/floor.ts')],
 } as const;
 
-export type ServerKind = keyof typeof kinds;
+/** What to start: this build, the floor, or the built program of another checkout. */
+export type ServerKind = keyof typeof kinds | { readonly program: string };
+
+const argumentsOf = (kind: ServerKind): readonly string[] =>
+  typeof kind === 'object' ? [kind.program] : kinds[kind];
 
 async function portOf(child: ChildProcess): Promise<number> {
   const deadline = Date.now() + START_TIMEOUT_MS;
@@ -46,7 +50,7 @@ export async function startServer(
   redisUrl: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Server> {
-  const child = spawn(process.execPath, kinds[kind], {
+  const child = spawn(process.execPath, argumentsOf(kind), {
     env: {
       PATH: process.env['PATH'] ?? '',
       PORT: '0',

@@ -1,11 +1,12 @@
 // Owns the authorization matrix: every form of credential × permission × scope × endpoint × object, judged by an independent policy.
 
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Caller, PERMISSIONS, type Permission } from '../../src/callers/caller.ts';
 import { type Answer, call, type Method, type Pair, START, start } from '../http/api.ts';
 import { createWatchedApp, type WatchedApp } from '../http/watched-app.ts';
 import { routesOf } from '../support/routes.ts';
-import { type Cell, type Deed, expected, PLACE } from './policy.ts';
+import { type Cell, type Deed, ELSEWHERE, expected, PLACE } from './policy.ts';
 
 const PERMISSION_SETS: readonly (readonly Permission[])[] = [
   [],
@@ -16,12 +17,14 @@ const SCOPES: readonly Caller['scope'][] = [
   {},
   { product: PLACE.product },
   PLACE,
-  { product: 'shop' },
+  { product: ELSEWHERE },
   { product: 'my-ap' },
   { product: 'my-app2' },
   { product: 'My-App' },
   { ...PLACE, env: 'dev' },
   { ...PLACE, env: 'prd2' },
+  { ...PLACE, env: 'pr' },
+  { ...PLACE, env: 'PRD' },
   { ...PLACE, tags: [START.tag] },
   { ...PLACE, tags: ['other', 'user-sessio', 'User-Session'] },
 ];
@@ -58,6 +61,7 @@ const bearer = (authorization: string): Presented => ({ headers: { authorization
 
 type Subject = Pick<Pair, 'token' | 'refreshToken' | 'sessionId'> & {
   readonly userId: string;
+  readonly keyId: string;
   /** The user to erase: the others stay, to be read again. */
   readonly erasable: string;
 };
@@ -67,6 +71,7 @@ interface Endpoint {
   readonly does: Deed;
   readonly method: Method;
   readonly route: string;
+  readonly query?: string;
   readonly body?: (subject: Subject) => unknown;
 }
 const SESSION = '/sessions/:product/:env/:tag/:sessionId';
@@ -128,6 +133,17 @@ const ENDPOINTS: readonly Endpoint[] = [
   { does: 'read user', permission: 'read', method: 'GET', route: USER },
   { does: 'erase', permission: 'revoke', method: 'DELETE', route: USER },
   { does: 'list users', permission: 'read', method: 'GET', route: '/stats/:product/:env' },
+  ...(['/users/:product/:env', '/stats/:product/:env'] as const).map((route) => ({
+    ...({ does: 'list users of a tag', permission: 'read', method: 'GET', route } as const),
+    query: `tag=${START.tag}`,
+  })),
+  {
+    does: 'delete of user under a tag',
+    permission: 'revoke',
+    method: 'DELETE',
+    route: '/users/:product/:env/:userId/sessions',
+    query: `tag=${START.tag}`,
+  },
   // In this order: those that may change a type put one, which is there until they remove it.
   { does: 'put type', permission: 'admin', method: 'PUT', route: TYPE, body: () => ({}) },
   { does: 'read type', permission: 'admin', method: 'GET', route: TYPE },
@@ -177,12 +193,37 @@ beforeAll(async () => {
 afterAll(() => service.app.close());
 
 let users = 0;
+
+/** A key that may verify, and nothing else, in this part of the hierarchy. */
+async function keyIn(scope: object): Promise<string> {
+  const body = { name: 'x', permissions: ['verify'], ...scope };
+  const made = await call(service.app, 'POST', '/api-keys', { body });
+  expect(made.statusCode).toBe(201);
+  return made.json<{ id: string }>().id;
+}
+
 async function liveSubject(): Promise<Subject> {
   const userId = `user_${users++}`;
   return {
     userId,
+    keyId: await keyIn(PLACE),
     erasable: userId,
     ...(await start(service.app, { data: { ...START.data, userId } })),
+  };
+}
+
+/** Somebody else's session, user and key; its tokens would be good where it belongs, so others stand in for them. */
+async function foreignSubject(absent: Subject): Promise<Subject> {
+  const userId = `stranger_${users++}`;
+  const body = { ...START, product: ELSEWHERE, data: { ...START.data, userId } };
+  const started = await call(service.app, 'POST', '/sessions', { body });
+  const { sessionId } = started.json<Pair>();
+  return {
+    ...absent,
+    userId,
+    erasable: userId,
+    sessionId,
+    keyId: await keyIn({ product: ELSEWHERE }),
   };
 }
 
@@ -192,9 +233,10 @@ const ask = (endpoint: Endpoint, subject: Subject, { headers, query }: Presented
     .replace(':env', PLACE.env)
     .replace(':tag', START.tag)
     .replace(':sessionId', subject.sessionId)
-    .replace(':id', subject.sessionId)
+    .replace(':id', subject.keyId)
     .replace(':userId', endpoint.does === 'erase' ? subject.erasable : subject.userId);
-  const url = query === undefined ? address : `${address}?${query}`;
+  const queries = [endpoint.query, query].filter((each) => each !== undefined);
+  const url = queries.length === 0 ? address : `${address}?${queries.join('&')}`;
   return call(service.app, endpoint.method, url, {
     key: null,
     body: endpoint.body?.(subject),
@@ -238,14 +280,17 @@ it('every cell is answered as the policy says, a refused one leaves no trace, an
 }, async () => {
   const ended = { ...(await liveSubject()), erasable: 'gone' };
   await call(service.app, 'DELETE', `/sessions/my-app/prd/user-session/${ended.sessionId}`);
+  await call(service.app, 'DELETE', `/api-keys/${ended.keyId}`);
   const absent: Subject = {
     userId: 'nobody',
     erasable: 'nobody',
-    sessionId: ended.sessionId.replace(/.$/, 'A'),
+    sessionId: ended.sessionId.slice(0, 13) + randomBytes(16).toString('base64url'),
+    keyId: 'x'.repeat(12),
     token: `${ended.token}A`,
     refreshToken: `${ended.refreshToken}A`,
   };
   let live = await liveSubject();
+  let foreign = await foreignSubject(absent);
   let cells = 0;
   const wrong: string[] = [];
   for (const credential of CREDENTIALS) {
@@ -253,9 +298,9 @@ it('every cell is answered as the policy says, a refused one leaves no trace, an
       for (const scope of SCOPES) {
         for (const endpoint of ENDPOINTS) {
           const refusals = new Map<string, string>();
-          for (const object of ['live', 'ended', 'absent'] as const) {
+          for (const object of ['live', 'ended', 'absent', 'foreign'] as const) {
             const cell: Cell = { credential, permissions, scope, endpoint, object };
-            const subject = { live, ended, absent }[object];
+            const subject = { live, ended, absent, foreign }[object];
             const writes = service.writes.length;
             const answer = await ask(
               endpoint,
@@ -272,7 +317,9 @@ it('every cell is answered as the policy says, a refused one leaves no trace, an
             const alike = refusals.get(expected(cell)) ?? comparable(answer);
             if (!done && alike !== comparable(answer)) wrong.push(`${where}: tells too much`);
             if (!done) refusals.set(expected(cell), alike);
-            if (done && object === 'live' && endpoint.method !== 'GET') live = await liveSubject();
+            if (!done || endpoint.method === 'GET') continue;
+            if (object === 'live') live = await liveSubject();
+            if (object === 'foreign') foreign = await foreignSubject(absent);
           }
         }
       }

@@ -1,5 +1,8 @@
 // Owns what the contract says of who may do what (design, section 2), written down once more and independently of the service.
 
+/** `live`, `ended` and `absent`: in the place that is asked for. `foreign`: somebody else's, asked for as if it were there. */
+type Thing = 'live' | 'ended' | 'absent' | 'foreign';
+
 export interface Cell {
   readonly credential: { readonly good: boolean };
   readonly permissions: readonly string[];
@@ -9,107 +12,127 @@ export interface Cell {
     readonly tags?: readonly string[];
   };
   readonly endpoint: { readonly permission: string; readonly does: Deed };
-  /** Of the session, user or token that the call is about. */
-  readonly object: 'live' | 'ended' | 'absent';
+  /** Of the session, user, token or key that the call is about. */
+  readonly object: Thing;
 }
 
-export type Deed =
-  | 'start'
-  | 'refresh'
-  | 'verify'
-  | 'revoke by token'
-  | 'revoke by refresh token'
-  | 'read'
-  | 'read user'
-  | 'change'
-  | 'delete'
-  | 'erase'
-  | 'list'
-  | 'list users'
-  | 'delete of user'
-  | 'metrics'
-  | 'make key'
-  | 'list keys'
-  | 'read key'
-  | 'delete key'
-  | 'rotate key'
-  | 'put type'
-  | 'delete type'
-  | 'read type'
-  | 'list types'
-  | 'check type';
-
-/** Where all objects are. */
+/** Where all objects are, but those of somebody else. */
 export const PLACE = { product: 'my-app', env: 'prd' };
+export const ELSEWHERE = 'shop';
 const TAG = 'user-session';
 
-/** Calls that speak of all tags at once. */
-const OF_ALL_TAGS: readonly Deed[] = ['list users', 'read user', 'erase', 'delete of user'];
+/** What a call must reach: nothing, its place, all tags of its place, a type, all of a type, all types, a key, more than anybody gives. */
+type Reach = 'nothing' | 'place' | 'all tags' | 'type' | 'whole type' | 'all types' | 'key' | 'all';
+type Answers = string | Partial<Record<Thing | 'else', string>>;
+interface Rule {
+  readonly reach: Reach;
+  readonly within: Answers;
+  /** 403 unless it says something else. */
+  readonly beyond?: string;
+}
+
+const refused = '400 invalid_refresh_token invalid';
+const noSession = { live: '200', else: '404 session_not_found' };
+const noKey = '404 api_key_not_found';
+const rules = {
+  start: { reach: 'place', within: '201' },
+  // A token from outside the scope is what garbage is: no token at all.
+  refresh: {
+    reach: 'place',
+    within: { live: '200', ended: '400 invalid_refresh_token ended', else: refused },
+    beyond: refused,
+  },
+  verify: {
+    reach: 'place',
+    within: { live: '200 valid', ended: '200 ended', else: '200 invalid' },
+    beyond: '200 invalid',
+  },
+  'revoke by token': {
+    reach: 'place',
+    within: { live: '204', ended: '204', else: '400 invalid_request' },
+    beyond: '400 invalid_request',
+  },
+  'revoke by refresh token': {
+    reach: 'place',
+    within: { live: '204', ended: '204', else: refused },
+    beyond: refused,
+  },
+  read: { reach: 'place', within: noSession },
+  change: { reach: 'place', within: noSession },
+  delete: { reach: 'place', within: '204' },
+  list: { reach: 'place', within: '200' },
+  // Under a tag, who is limited to tags may ask as well.
+  'list users of a tag': { reach: 'place', within: '200' },
+  'delete of user under a tag': { reach: 'place', within: '200' },
+  'list users': { reach: 'all tags', within: '200' },
+  'delete of user': { reach: 'all tags', within: '200' },
+  // A user outlives its sessions.
+  'read user': {
+    reach: 'all tags',
+    within: { live: '200', ended: '200', else: '404 user_not_found' },
+  },
+  erase: { reach: 'all tags', within: '204' },
+  // A type holds in all environments: a key of one reads it, and may not change it. Of the objects the first puts it anew.
+  'put type': { reach: 'whole type', within: { live: '201', else: '200' } },
+  'delete type': { reach: 'whole type', within: '204' },
+  'read type': { reach: 'type', within: '200' },
+  'list types': { reach: 'all types', within: '200' },
+  'check type': { reach: 'place', within: '200' },
+  // Nobody hands on more than it has; what is asked for reaches all of another product.
+  'make key': { reach: 'all', within: '201' },
+  'list keys': { reach: 'nothing', within: '200' },
+  // A key that reaches further than one's own is absent.
+  'read key': { reach: 'key', within: { live: '200', foreign: '200', else: noKey }, beyond: noKey },
+  'rotate key': {
+    reach: 'key',
+    within: { live: '200', foreign: '200', else: noKey },
+    beyond: noKey,
+  },
+  'delete key': { reach: 'key', within: '204', beyond: '204' },
+  metrics: { reach: 'nothing', within: '200' },
+} as const satisfies Record<string, Rule>;
+
+export type Deed = keyof typeof rules;
+
+/** Whether the caller reaches what the call is about. */
+function reaches({ scope, permissions, object }: Cell, reach: Reach): boolean {
+  const { product = PLACE.product, env = PLACE.env, tags } = scope;
+  const tagged = tags?.includes(TAG) ?? true;
+  switch (reach) {
+    case 'nothing':
+      return true;
+    case 'all':
+      return Object.keys(scope).length === 0;
+    case 'type':
+      return product === PLACE.product && tagged;
+    case 'whole type':
+      return product === PLACE.product && tagged && scope.env === undefined;
+    case 'all types':
+      return product === PLACE.product && tags === undefined;
+    case 'key':
+      // The keys may verify: one of the place, one of all of another product.
+      if (!permissions.includes('verify') || tags !== undefined) return false;
+      if (object !== 'foreign') return product === PLACE.product && env === PLACE.env;
+      return (scope.product ?? ELSEWHERE) === ELSEWHERE && scope.env === undefined;
+    default:
+      return (
+        product === PLACE.product &&
+        env === PLACE.env &&
+        tagged &&
+        (reach === 'place' || tags === undefined)
+      );
+  }
+}
 
 /** `status`, and the problem's code, its reason or the verdict, as far as there is one. */
-export function expected({ credential, permissions, scope, endpoint, object }: Cell): string {
+export function expected(cell: Cell): string {
+  const { credential, permissions, scope, endpoint, object } = cell;
   if (!credential.good) return '401 unauthenticated';
   if (!permissions.includes(endpoint.permission)) return '403 forbidden';
-  const tagged = scope.tags?.includes(TAG) ?? true;
-  const within =
-    (scope.product ?? PLACE.product) === PLACE.product &&
-    (scope.env ?? PLACE.env) === PLACE.env &&
-    tagged;
-  switch (endpoint.does) {
-    // Speak of no product.
-    case 'metrics':
-    case 'list keys':
-      return '200';
-    // Nobody hands on more than it has; what is asked for reaches all of another product.
-    case 'make key':
-      return Object.keys(scope).length === 0 ? '201' : '403 forbidden';
-    case 'read key':
-    case 'rotate key':
-      return '404 api_key_not_found';
-    case 'delete key':
-      return '204';
-    // A token from outside the scope is what garbage is: no token at all.
-    case 'verify':
-      if (!within || object === 'absent') return '200 invalid';
-      return object === 'live' ? '200 valid' : '200 ended';
-    case 'refresh':
-      if (!within || object === 'absent') return '400 invalid_refresh_token invalid';
-      return object === 'live' ? '200' : '400 invalid_refresh_token ended';
-    case 'revoke by token':
-      return within && object !== 'absent' ? '204' : '400 invalid_request';
-    case 'revoke by refresh token':
-      return within && object !== 'absent' ? '204' : '400 invalid_refresh_token invalid';
-  }
-  // A type holds in all environments: a key of one environment reads it, and may not change it.
-  const ofProduct = (scope.product ?? PLACE.product) === PLACE.product && tagged;
-  switch (endpoint.does) {
-    case 'put type':
-      if (!ofProduct || scope.env !== undefined) return '403 forbidden';
-      // Of the three objects the first is put anew: the type is removed again further down.
-      return object === 'live' ? '201' : '200';
-    case 'delete type':
-      return ofProduct && scope.env === undefined ? '204' : '403 forbidden';
-    case 'read type':
-      if (!ofProduct) return '403 forbidden';
-      return scope.env === undefined ? '200' : '404 session_type_not_found';
-    case 'list types':
-      return ofProduct && scope.tags === undefined ? '200' : '403 forbidden';
-  }
-  // The rest name their place, which the scope must cover whether or not anything is there.
-  if (!within || (scope.tags && OF_ALL_TAGS.includes(endpoint.does))) return '403 forbidden';
-  switch (endpoint.does) {
-    case 'start':
-      return '201';
-    case 'delete':
-    case 'erase':
-      return '204';
-    case 'read':
-    case 'change':
-      return object === 'live' ? '200' : '404 session_not_found';
-    // A user outlives its sessions.
-    case 'read user':
-      return object === 'absent' ? '404 user_not_found' : '200';
-    default:
-      return '200';
-  }
+  const rule: Rule = rules[endpoint.does];
+  if (!reaches(cell, rule.reach)) return rule.beyond ?? '403 forbidden';
+  // Where the type could not be put, there is none to be read.
+  if (endpoint.does === 'read type' && scope.env !== undefined) return '404 session_type_not_found';
+  if (typeof rule.within === 'string') return rule.within;
+  return rule.within[object] ?? rule.within.else ?? '';
 }
