@@ -1,4 +1,5 @@
-// Owns the verdict on a history: invariants I1 to I14 (docs/reliability.md), each a function over what was written down.
+// Owns the verdict on a history: invariants I1 to I14 (docs/reliability.md), each a function over what was written down. That no secret is
+// written anywhere is judged beside them.
 
 import type { History, Operation } from './history.ts';
 import { generationsBehind, type Life, SECOND_MS, toLife, windowMs } from './one-life.ts';
@@ -18,6 +19,7 @@ export const INVARIANTS = [
   'I12',
   'I13',
   'I14',
+  'secrets',
 ] as const;
 export type Invariant = (typeof INVARIANTS)[number];
 
@@ -55,7 +57,7 @@ const goodIsGood: Rule = (life) =>
 /** After an acknowledged revoke, or a detected theft, nothing works (I2, I4). */
 const deadIsDead: Rule = (life) =>
   life.operations.flatMap((operation) =>
-    !['revoke', 'user'].includes(operation.kind) &&
+    !['revoke', 'user', 'numbers'].includes(operation.kind) &&
     operation.result === 'ok' &&
     operation.startedMs > life.deadFromMs
       ? [say('I2', operation, 'succeeded after the session had ended')]
@@ -113,7 +115,7 @@ const windowIsKept: Rule = ({ operations }, history) => {
 /** No session outlives its absolute limit (I14). */
 const limitIsKept: Rule = (life) =>
   life.operations.flatMap((operation) =>
-    !['revoke', 'start', 'user'].includes(operation.kind) &&
+    !['revoke', 'start', 'user', 'numbers'].includes(operation.kind) &&
     operation.result === 'ok' &&
     operation.startedMs > life.absoluteMs.latest
       ? [say('I14', operation, 'succeeded after the absolute limit')]

@@ -35,6 +35,8 @@ export interface Question {
 export interface Client {
   ask(question: Question): Promise<Answered>;
   readonly operations: readonly Operation[];
+  /** Parts of the tokens that were given out: all but their headers, which read alike. */
+  readonly tokenParts: ReadonlySet<string>;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -54,8 +56,21 @@ function malformed(response: Response, body: Json): string | undefined {
   return response.status >= 500 && response.status !== 503 ? `${response.status}` : undefined;
 }
 
-function resultOf(response: Response, body: Json): { result: Result; reason?: string } {
+/** Whether a list of sessions names the one that was asked about. */
+const isListed = (body: Json, { presented }: Question): boolean =>
+  (body['sessions'] as readonly HeldPair[]).some(
+    ({ sessionId }) => sessionId === presented?.sessionId,
+  );
+
+function resultOf(
+  response: Response,
+  body: Json,
+  question: Question,
+): { result: Result; reason?: string } {
   if (response.status === 503) return { result: 'unknown' };
+  if (response.ok && question.kind === 'list' && !isListed(body, question)) {
+    return { result: 'refused', reason: 'ended' };
+  }
   if (response.ok && body['valid'] !== false) return { result: 'ok' };
   return { result: 'refused', reason: String(body['reason'] ?? body['code']) };
 }
@@ -73,13 +88,14 @@ function isForeign(body: Json, { kind, life, presented }: Question): boolean {
   return presented !== undefined && sessionId !== undefined && sessionId !== presented.sessionId;
 }
 
-/** `ports`: of the two service processes; read at each call, for a restarted one has another. */
+/** `ports`: of the two service processes; read at each call, for a restarted one has another. `keys`: every life has one of them. */
 export function createClient(
   ports: () => readonly number[],
-  rootKey: string,
+  keys: readonly [string, ...string[]],
   jwks: JwksCopy,
 ): Client {
   const operations: Operation[] = [];
+  const tokenParts = new Set<string>();
 
   async function judgeForm(response: Response, body: Json, question: Question, pair?: HeldPair) {
     const form = malformed(response, body);
@@ -98,11 +114,14 @@ export function createClient(
   async function settle(question: Question, response: Response, text: string) {
     const body = text === '' ? {} : (JSON.parse(text) as Json);
     const token = response.ok ? (body['token'] as string | undefined) : undefined;
+    for (const each of [token, body['refreshToken'] as string | undefined]) {
+      for (const part of each?.split('.').slice(1) ?? []) tokenParts.add(part);
+    }
     const pair =
       token === undefined ? undefined : ({ ...body, ...decode(token) } as unknown as HeldPair);
     return {
       pair,
-      ...resultOf(response, body),
+      ...resultOf(response, body, question),
       replayed: response.headers.get('session-refresh') === 'replayed',
       returned: pair && { jti: pair.jti, iat: pair.iat, exp: pair.exp },
       wrong: await judgeForm(response, body, question, pair),
@@ -111,13 +130,14 @@ export function createClient(
 
   return {
     operations,
+    tokenParts,
     async ask(question) {
       const { kind, life, instance, path, body, presented, respelled } = question;
       const startedMs = Date.now();
       const request = {
         method: question.method ?? 'POST',
         headers: {
-          authorization: `Bearer ${rootKey}`,
+          authorization: `Bearer ${keys[life % keys.length]}`,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           ...question.headers,
         },

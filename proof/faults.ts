@@ -1,15 +1,19 @@
 // Owns the faults: each breaks a world, holds that for a while, heals it, and resolves once the store can be used again.
 
 import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeProtectedHeader } from 'jose';
 import { createCrowd } from '../test/support/crowd.ts';
+import { findIptables } from '../test/support/iptables.ts';
+import { findFaketime } from '../test/support/redis-binary.ts';
 import { until, withRedis } from '../test/support/redis-client.ts';
 import type { RedisServer } from '../test/support/redis-server.ts';
 import { TEST_ROOT_KEY } from '../test/support/service-process.ts';
-import { isPrimary, type Store, type World } from './worlds.ts';
+import { type Env, isPrimary, type Store, type World } from './worlds.ts';
 
 /** `holdMs`: how long a fault that can last does. */
 export type Fault = (world: World, holdMs: number) => Promise<void>;
@@ -54,9 +58,39 @@ export const keysRotate: Fault = async (world) => {
   if (seen.size < 3) throw new Error(`only ${seen.size} keys have signed`);
 };
 
+/** Read by libfaketime at every look at the clock. */
+const CLOCK_FILE = join(tmpdir(), `session-mint-proof-clock-${process.pid}`);
+
+/** The calendar of the second process is as the file says, and only that. */
+export async function movableClock(): Promise<readonly [Env, Env]> {
+  writeFileSync(CLOCK_FILE, '+0s\n');
+  const second = {
+    LD_PRELOAD: await findFaketime(),
+    FAKETIME_TIMESTAMP_FILE: CLOCK_FILE,
+    FAKETIME_NO_CACHE: '1',
+    FAKETIME_DONT_FAKE_MONOTONIC: '1',
+  };
+  return [{}, second];
+}
+
+/** An hour on, two hours back, and right again. */
+export const clockJumps: Fault = async (_world, holdMs) => {
+  for (const offset of ['+1h', '-1h', '+0s']) {
+    writeFileSync(CLOCK_FILE, `${offset}\n`);
+    await sleep(holdMs / 2);
+  }
+  rmSync(CLOCK_FILE);
+};
+
 export const redisKilled: Fault = async (world) => {
   await first(world).kill();
   await sleep(1000);
+  await first(world).start();
+};
+
+export const redisStopped: Fault = async (world, holdMs) => {
+  await first(world).kill();
+  await sleep(holdMs);
   await first(world).start();
 };
 
@@ -182,18 +216,10 @@ async function cutReplication(primary: RedisServer): Promise<() => void> {
   const [, link = ''] = /addr=127\.0\.0\.1:(\d+)/.exec(String(links)) ?? [];
   const rule = ['INPUT', '-p', 'tcp', '--sport', `${primary.port}`, '--dport', link, '-j', 'DROP'];
   if (port === '' || link === '') throw new Error('no replica follows');
-  execFileSync('iptables', ['-I', ...rule]);
-  return () => void execFileSync('iptables', ['-D', ...rule]);
-}
-
-/** Whether this machine lets us drop packets. */
-export function mayDropPackets(): boolean {
-  try {
-    execFileSync('iptables', ['-S', 'INPUT'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
+  const iptables = await findIptables();
+  if (iptables === undefined) throw new Error('no right to drop packets');
+  iptables(['-I', ...rule]);
+  return () => iptables(['-D', ...rule]);
 }
 
 /** What the primary acknowledges by itself from here on never reaches its replica, which then takes over. */
@@ -211,6 +237,26 @@ export const primaryLostWithReplicationCut: Fault = async (world) => {
   await until('it has a replica again', FAILOVER_MS, async () =>
     (await info(replica.port, 'replication')).includes('connected_slaves:1'),
   );
+};
+
+/** The Sentinels switch while the old primary lives on. */
+export const sentinelDemotes: Fault = async (world) => {
+  const { REDIS_SENTINELS = '', REDIS_SENTINEL_NAME = '' } = world.env[0];
+  const port = Number(/:(\d+)/.exec(REDIS_SENTINELS)?.[1]);
+  await withRedis(port, (sentinel) => sentinel.call('SENTINEL', 'FAILOVER', REDIS_SENTINEL_NAME));
+  await until('the replica is promoted', FAILOVER_MS, world.failedOver);
+  await until('the old primary follows', FAILOVER_MS, async () => !(await isPrimary(first(world))));
+};
+
+/** What takes over for a dead primary has nothing. */
+export const emptyReplicaPromoted: Fault = async (world) => {
+  const replica = world.servers[world.servers.length / 2] as RedisServer;
+  await first(world).kill();
+  await withRedis(replica.port, async (redis) => {
+    await redis.config('SET', 'replica-read-only', 'no');
+    await redis.flushall();
+  });
+  await until('the replica is promoted', FAILOVER_MS, world.failedOver);
 };
 
 /** A switch that an operator orders: the old primary lives on as a replica. */

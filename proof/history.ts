@@ -1,7 +1,19 @@
 // Owns what is written down while a proof runs: every operation with its start, its end and what came of it.
 
-/** `change`: of details; `user`: reading the user, who outlives the session. */
-export type OperationKind = 'start' | 'refresh' | 'verify' | 'read' | 'change' | 'user' | 'revoke';
+/**
+ * `change`: of details; `list`: of the user's sessions, refused if this one is not in it; `user`: reading the user, who outlives the
+ * session; `numbers`: of all of them, which say nothing of one.
+ */
+export type OperationKind =
+  | 'start'
+  | 'refresh'
+  | 'verify'
+  | 'read'
+  | 'change'
+  | 'list'
+  | 'user'
+  | 'numbers'
+  | 'revoke';
 
 /** `unknown`: no answer, a broken connection or 503. It may have been carried out, then or later. */
 export type Result = 'ok' | 'refused' | 'unknown';

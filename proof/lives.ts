@@ -5,12 +5,14 @@ import { userOf } from './client.ts';
 import type { OperationKind } from './history.ts';
 
 const PLACE = { product: 'my-app', env: 'prd', tag: 'user-session' };
+/** Stands in the details of everybody, and may be written nowhere. */
+export const DETAIL = 'canary-detail-of-the-lives';
 const INSTANCES = 2;
 /** Alive at once; each is asked to do something several times a second. */
 const MOST_LIVES = 60;
 
 /** What a life does next, drawn by weight. */
-type Habit =
+export type Habit =
   | 'verify'
   | 'refresh'
   | 'twoTabs'
@@ -18,10 +20,14 @@ type Habit =
   | 'read'
   | 'change'
   | 'readUser'
+  | 'list'
+  | 'numbers'
   | 'leave'
+  | 'leaveEverywhere'
   | 'leaveInHaste'
   | 'stolen';
-const WEIGHTS: readonly (readonly [Habit, number])[] = [
+/** How often each is done. */
+export const WEIGHTS: readonly (readonly [Habit, number])[] = [
   ['verify', 26],
   ['refresh', 30],
   ['twoTabs', 10],
@@ -29,7 +35,10 @@ const WEIGHTS: readonly (readonly [Habit, number])[] = [
   ['read', 6],
   ['change', 6],
   ['readUser', 4],
-  ['leave', 4],
+  ['list', 4],
+  ['numbers', 1],
+  ['leave', 3],
+  ['leaveEverywhere', 2],
   ['leaveInHaste', 3],
   ['stolen', 3],
 ];
@@ -115,7 +124,10 @@ export function createLives(client: Client, random: () => number): Lives {
   const start = (life: Life, rest: Partial<Question> = {}): Promise<Answered> =>
     ask(life, 'start', {
       path: '/sessions',
-      body: { ...PLACE, data: { userId: userOf(life.number), details: { mark: life.number } } },
+      body: {
+        ...PLACE,
+        data: { userId: userOf(life.number), details: { mark: life.number, note: DETAIL } },
+      },
       ...rest,
     });
 
@@ -150,6 +162,22 @@ export function createLives(client: Client, random: () => number): Lives {
         presented: newest,
       }),
     readUser: (life) => ask(life, 'user', { path: userPath(life), method: 'GET' }),
+    list: (life, newest) =>
+      ask(life, 'list', {
+        path: `/sessions/${PLACE.product}/${PLACE.env}/${PLACE.tag}?userId=${userOf(life.number)}`,
+        method: 'GET',
+        presented: newest,
+      }),
+    numbers: (life) =>
+      ask(life, 'numbers', {
+        path: `/${['users', 'stats'][life.number % 2]}/${PLACE.product}/${PLACE.env}?tag=${PLACE.tag}`,
+        method: 'GET',
+      }),
+    leaveEverywhere: async (life, newest) => {
+      life.over = true;
+      const path = `${userPath(life)}/sessions`;
+      await ask(life, 'revoke', { path, method: 'DELETE', presented: newest });
+    },
     leave: async (life, newest) => {
       life.over = true;
       await revoke(life, newest);

@@ -27,7 +27,7 @@ export async function prove(options: ProveOptions): Promise<readonly ProvenScena
   const { runs, rate, holdMs, seed, only = '' } = options;
   const proven: ProvenScenario[] = [];
   for (const scenario of scenarios.filter(({ name }) => name.includes(only))) {
-    const notRun = scenario.impossible?.();
+    const notRun = await scenario.impossible?.();
     const results: RunResult[] = [];
     for (let i = 0; notRun === undefined && i < runs; i++) {
       results.push(await run(scenario, { rate, holdMs, random: seeded(seed + i) }));
@@ -66,18 +66,21 @@ export const table = (proven: readonly ProvenScenario[]) =>
     };
   });
 
-const MOST_SHOWN = 10;
+const MOST_SHOWN = 3;
 
-/** Each broken promise in words, a few for each scenario. */
+/** Each broken promise in words, a few for each invariant. */
 export const complaints = (proven: readonly ProvenScenario[]): readonly string[] =>
   proven.flatMap(({ scenario, results }) =>
     results.flatMap(({ violations, judged }) => [
       ...(judged < MIN_JUDGED
         ? [`${scenario.name}: only ${judged} operations, does not count`]
         : []),
-      ...violations
-        .slice(0, MOST_SHOWN)
-        .map(({ invariant, what }) => `${scenario.name}: ${invariant} ${what}`),
+      ...INVARIANTS.flatMap((invariant) =>
+        violations
+          .filter((each) => each.invariant === invariant)
+          .slice(0, MOST_SHOWN)
+          .map(({ what }) => `${scenario.name}: ${invariant} ${what}`),
+      ),
     ]),
   );
 

@@ -1,14 +1,16 @@
 // Owns one fault run: people live in a world, a fault strikes at a random moment, and the history is judged once all is well again.
 
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { until, withRedis } from '../test/support/redis-client.ts';
 import { TEST_ROOT_KEY } from '../test/support/service-process.ts';
+import { administer } from './administer.ts';
 import { type Invariant, judge, recoveryMs, type Violation } from './checker.ts';
-import { createClient } from './client.ts';
+import { type Client, createClient } from './client.ts';
+import { watchGrowth } from './growth.ts';
 import type { History } from './history.ts';
 import { takeJwksCopy } from './jwks-copy.ts';
+import { driftOf, keysBeyondBaseline } from './left-behind.ts';
 import { createLives } from './lives.ts';
+import { secretsWritten } from './output-search.ts';
 import { promisedIn, type Scenario } from './scenarios.ts';
 import { startWorld, type World } from './worlds.ts';
 
@@ -35,26 +37,6 @@ export const MIN_JUDGED = 1000;
 const WARM_UP_MS = 1500;
 const AFTER_MS = 3500;
 const MAX_GROWTH_KB = 64 * 1024;
-/** The ring of signing keys. */
-const BASELINE_KEYS = 1;
-
-const residentKb = (pid: number): number => {
-  try {
-    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
-  } catch {
-    return 0;
-  }
-};
-
-/** The most by which a process has grown since this was called; asked again and again. */
-function watchGrowth({ services }: World): () => number {
-  const before = new Map(services.map(({ pid }) => [pid, residentKb(pid)]));
-  let most = 0;
-  return () => {
-    for (const [pid, kb] of before) most = Math.max(most, residentKb(pid) - kb);
-    return most;
-  };
-}
 
 /** Begins `rate` steps a second until told to stop; then waits for those under way. */
 function keepLiving(step: () => Promise<void>, rate: number) {
@@ -75,55 +57,43 @@ function keepLiving(step: () => Promise<void>, rate: number) {
   };
 }
 
-/** A claim on an idempotency key is kept for a day, whatever becomes of its session. */
-const CLAIMS = /^idempotency:/;
-/** A user is remembered for its retention, unless it was erased. */
-const USERS = /^(users|user-records|user-parts):/;
-
-/** Keys of ours left on the primaries that answer, but for those that outlive sessions by intent. */
-async function keysLeft({ servers }: World, outliving: readonly RegExp[]): Promise<number> {
-  const all = await Promise.all(
-    servers.map(({ port }) =>
-      withRedis(port, async (redis) => {
-        if (!(await redis.info('replication')).includes('role:master')) return [];
-        const keys = await redis.keys('*');
-        const sizes = await Promise.all(
-          keys.map((key) => (key.startsWith('session:') ? redis.strlen(key) : 0)),
-        );
-        // One byte forbids a session that a broken-off start had announced, for a minute (ADR 15).
-        return keys.filter((_key, i) => sizes[i] !== 1);
-      }).catch((): string[] => []),
-    ),
-  );
-  return all.flat().filter((key) => !outliving.some((pattern) => pattern.test(key))).length;
-}
-
 const seconds = (env: Scenario['env'], name: string, otherwise: number): number =>
   Number(env?.[name] ?? otherwise) * 1000;
 
-async function live(world: World, scenario: Scenario, options: RunOptions): Promise<RunResult> {
+/** People live, the fault strikes and is over, and each is asked for what must hold of it. */
+async function strike(world: World, scenario: Scenario, options: RunOptions, client: Client) {
   const { rate, holdMs, random } = options;
-  const ports = () => world.services.map(({ port }) => port);
-  const client = createClient(ports, TEST_ROOT_KEY, await takeJwksCopy(ports, random));
   const lives = createLives(client, random);
   const stop = keepLiving(lives.step, rate);
-  await sleep(WARM_UP_MS + random() * 500);
-  const grown = watchGrowth(world);
-  const watch = setInterval(grown, 100);
+  const growth = watchGrowth(world);
+  await sleep((scenario.warmUpMs ?? WARM_UP_MS) + random() * 500);
+  growth.strike();
   await scenario.fault(world, holdMs);
   const usableMs = Date.now();
   await sleep(AFTER_MS);
-  clearInterval(watch);
+  const grownKb = growth.stop();
   await stop();
   await lives.examine();
+  return { lives, usableMs, grownKb };
+}
 
-  const { env } = scenario;
+async function live(world: World, scenario: Scenario, options: RunOptions): Promise<RunResult> {
+  const ports = () => world.services.map(({ port }) => port);
+  // A store that loses what was acknowledged loses the key of the lives with it.
+  const remembers = promisedIn(scenario).includes('I1');
+  const keys: [string, ...string[]] = [TEST_ROOT_KEY];
+  if (remembers) keys.push(await administer(world));
+  const client = createClient(ports, keys, await takeJwksCopy(ports, options.random));
+  const { lives, usableMs, grownKb } = await strike(world, scenario, options, client);
+
+  const { env = {}, endsByTime = false } = scenario;
   const absoluteTtlMs = seconds(env, 'ABSOLUTE_TTL_SECONDS', 2_592_000);
-  if (!scenario.endsByTime) await lives.clear();
+  const drift = await driftOf(world, env);
+  if (!endsByTime) await lives.clear();
   // An index lives as long as its last member; that is what a session that ends by time takes.
-  const keys = await withinMs(scenario.endsByTime ? absoluteTtlMs + 1500 : 1500, () =>
-    keysLeft(world, scenario.endsByTime ? [CLAIMS, USERS] : [CLAIMS]),
-  );
+  const withinMs = endsByTime ? absoluteTtlMs + 1500 : 1500;
+  const left = await keysBeyondBaseline(world, withinMs, endsByTime);
+  const written = secretsWritten(world, client, keys);
   const history: History = {
     operations: client.operations,
     usableMs,
@@ -131,12 +101,15 @@ async function live(world: World, scenario: Scenario, options: RunOptions): Prom
     retryWindowMs: seconds(env, 'REFRESH_RETRY_SECONDS', 30),
     absoluteTtlMs,
   };
-  const measured: Violation[] = [
-    ...(grown() > MAX_GROWTH_KB
-      ? [{ invariant: 'I8' as const, what: `grew by ${grown()} kB` }]
-      : []),
-    ...(keys > BASELINE_KEYS ? [{ invariant: 'I11' as const, what: `${keys} keys are left` }] : []),
+  const found: readonly (readonly [boolean, Invariant, string])[] = [
+    [grownKb > MAX_GROWTH_KB, 'I8', `grew by ${grownKb} kB`],
+    [left > 0, 'I11', `${left} keys are left`],
+    [drift !== 0, 'I11', `the numbers are off by ${drift}`],
+    [written > 0, 'secrets', `${written} secrets were written`],
   ];
+  const measured = found.flatMap(([broken, invariant, what]) =>
+    broken ? [{ invariant, what }] : [],
+  );
   const promised: readonly Invariant[] = promisedIn(scenario);
   const unknown = history.operations.filter(({ result }) => result === 'unknown').length;
   return {
@@ -147,14 +120,6 @@ async function live(world: World, scenario: Scenario, options: RunOptions): Prom
       promised.includes(invariant),
     ),
   };
-}
-
-/** The number of keys as soon as it is down to the baseline, or when the time is over. */
-async function withinMs(ms: number, count: () => Promise<number>): Promise<number> {
-  await until('only the baseline is left', ms, async () => (await count()) <= BASELINE_KEYS).catch(
-    () => undefined,
-  );
-  return count();
 }
 
 /** Runs a scenario once in a world of its own. Rejects if the world cannot be made. */

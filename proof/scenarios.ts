@@ -1,11 +1,10 @@
 // Owns the list of fault runs: which world, which fault, and which invariants are promised in it.
 
+import { findIptables } from '../test/support/iptables.ts';
 import { findFaketime } from '../test/support/redis-binary.ts';
 import { INVARIANTS, type Invariant } from './checker.ts';
 import * as faults from './faults.ts';
-import { clusterRedis, type Store, sentinelRedis, singleRedis } from './worlds.ts';
-
-type Env = Readonly<Record<string, string>>;
+import { clusterRedis, type Env, type Store, sentinelRedis, singleRedis } from './worlds.ts';
 
 export interface Scenario {
   readonly name: string;
@@ -18,15 +17,17 @@ export interface Scenario {
   readonly env?: Env;
   /** What each of the two processes has for itself. */
   readonly own?: () => Promise<readonly [Env, Env]>;
+  /** How long people live before the fault strikes; long where the fault lasts, so that a process has grown into its heap by then. */
+  readonly warmUpMs?: number;
   /** Nobody revokes anything at the end: every session ends by its own time. */
   readonly endsByTime?: boolean;
   /** Not promised in this durability mode, or not put to the test: not judged. */
   readonly without?: readonly Invariant[];
   /** Why this machine cannot run it; undefined if it can. */
-  readonly impossible?: () => string | undefined;
+  readonly impossible?: () => Promise<string | undefined>;
 }
 
-const noPackets = () => (faults.mayDropPackets() ? undefined : 'no right to drop packets');
+const noPackets = async () => ((await findIptables()) ? undefined : 'no right to drop packets');
 const replicated = { REDIS_WAIT_REPLICAS: '1' };
 
 /** The clock of the second process, and only that, is wrong by so much. */
@@ -42,6 +43,9 @@ const shortLives = {
   ABSOLUTE_TTL_SECONDS: '6',
   REFRESH_RETRY_SECONDS: '1',
 };
+
+/** After a minute of load a process has the size that it keeps. */
+const LONG_WARM_UP_MS = 60_000;
 
 const aof = { durability: 'everysec', store: () => singleRedis() };
 
@@ -69,6 +73,7 @@ export const scenarios: readonly Scenario[] = [
     fault: faults.redisKilled,
   },
   { ...aof, name: 'Redis frozen', fault: faults.redisFrozen },
+  { ...aof, name: 'Redis stopped', fault: faults.redisStopped, warmUpMs: LONG_WARM_UP_MS },
   {
     name: 'Redis loading',
     durability: 'everysec',
@@ -115,12 +120,35 @@ export const scenarios: readonly Scenario[] = [
     own: clockOff(offset),
   })),
   {
+    ...aof,
+    name: 'clock of one instance jumps',
+    fault: faults.clockJumps,
+    env: shortLives,
+    own: faults.movableClock,
+  },
+  {
     name: 'Sentinel: primary killed, replication cut',
     durability: 'replicas',
     store: sentinelRedis,
     fault: faults.primaryLostWithReplicationCut,
     env: replicated,
     impossible: noPackets,
+    warmUpMs: LONG_WARM_UP_MS,
+  },
+  {
+    name: 'Sentinel: primary demoted',
+    durability: 'replicas',
+    store: sentinelRedis,
+    fault: faults.sentinelDemotes,
+    env: replicated,
+  },
+  {
+    name: 'Sentinel: an empty replica promoted',
+    durability: 'memory',
+    store: sentinelRedis,
+    fault: faults.emptyReplicaPromoted,
+    without: ['I1', 'I2', 'I4'],
+    warmUpMs: LONG_WARM_UP_MS,
   },
   {
     name: 'Cluster: primary killed, replication cut',
@@ -148,8 +176,7 @@ export const scenarios: readonly Scenario[] = [
     name: 'signing keys rotate every 10 s',
     fault: faults.keysRotate,
     env: { SIGNING_KEY_ROTATION_SECONDS: '10', JWKS_MAX_AGE_SECONDS: '2' },
-    // Nothing is out of order; in two minutes a process merely grows into its heap.
-    without: ['I8'],
+    warmUpMs: LONG_WARM_UP_MS,
   },
 ];
 

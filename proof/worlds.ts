@@ -10,7 +10,7 @@ import { startTcpProxy, type TcpProxy } from '../test/support/tcp-proxy.ts';
 export const isPrimary = ({ port }: RedisServer): Promise<boolean> =>
   withRedis(port, async (redis) => (await redis.info('replication')).includes('role:master'));
 
-type Env = Readonly<Record<string, string>>;
+export type Env = Readonly<Record<string, string>>;
 
 export interface Store {
   /** All servers that hold data: primaries first, then replicas in the same order. */
@@ -97,7 +97,7 @@ export async function startWorld(
   own: readonly [Env, Env] = [{}, {}],
 ): Promise<World> {
   const launch = (instance: 0 | 1): Promise<ServiceProcess> =>
-    startService({ ...store.env[instance], ...env, ...own[instance] });
+    startService({ LOG_LEVEL: 'trace', ...store.env[instance], ...env, ...own[instance] });
   const services: [ServiceProcess, ServiceProcess] = await Promise.all([launch(0), launch(1)]);
   return Object.assign(store, {
     services,

@@ -184,6 +184,11 @@ export const variants: readonly Variant[] = [
     changes: [
       {
         file: SCRIPTS,
+        find: 'excess = math.max(excess, 0)',
+        put: 'excess, oldest = 0, {}',
+      },
+      {
+        file: SCRIPTS,
         find: "if excess > 0 and ARGV[10] == 'reject' then return {'limit_reached'} end",
         put: '',
       },

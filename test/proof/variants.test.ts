@@ -1,12 +1,12 @@
 // Owns the proof of the proofs: each deliberately broken variant of the service turns one of them red.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, test } from 'vitest';
 import { type Variant, variants } from './broken-variants.ts';
 
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
@@ -51,7 +51,10 @@ async function runProof(variant: Variant, cwd: string): Promise<{ code: number; 
     cwd,
     env: { ...process.env, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own: what it has started goes with it.
+    detached: true,
   });
+  running.add(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (chunk: string) => {
@@ -80,6 +83,20 @@ test.each<Variant['proof']>([
     await rm(copy, { recursive: true, force: true });
   }
 });
+
+/** Whatever a proof that was given up has left running would disturb all others. */
+const running = new Set<ChildProcess>();
+function stopAll(): void {
+  for (const { pid } of running) {
+    try {
+      if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+    } catch {
+      // It is gone, as it should be.
+    }
+  }
+  running.clear();
+}
+afterEach(stopAll);
 
 const caught: { variant: string; 'turned red': string; said: string }[] = [];
 afterAll(() => console.table(caught));
