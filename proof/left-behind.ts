@@ -1,7 +1,9 @@
 // Owns what a run leaves in the store: keys that should have gone, and numbers that do not add up.
 
+import { loadConfig } from '../src/config.ts';
 import { until, withRedis } from '../test/support/redis-client.ts';
-import { spawnService, TEST_ROOT_KEY, TEST_SECRET } from '../test/support/service-process.ts';
+import { openRedisStore } from '../test/support/redis-store-under-test.ts';
+import { TEST_SECRET } from '../test/support/service-process.ts';
 import type { Env, World } from './worlds.ts';
 
 /** The ring of signing keys. */
@@ -45,12 +47,15 @@ export async function keysBeyondBaseline(
   return Math.max(0, await beyond());
 }
 
-/** What the operator's recount finds wrong; NaN if it says nothing. */
+/** What a recount finds wrong. */
 export async function driftOf(world: World, env: Env): Promise<number> {
-  const recount = await spawnService(
-    { SECRET: TEST_SECRET, ROOT_API_KEY: TEST_ROOT_KEY, ...world.env[0], ...env },
-    ['--report-drift'],
-  );
-  await recount.exited;
-  return Number(/"drift":(\d+)/.exec(recount.output())?.[1]);
+  const { redis } = loadConfig({ SECRET: TEST_SECRET, ...world.env[0], ...env });
+  if (redis === undefined) throw new TypeError('a world must have a Redis');
+  const store = await openRedisStore(redis);
+  try {
+    const { sessions: _sessions, parts: _parts, ...off } = await store.drift();
+    return Object.values(off).reduce((sum, each) => sum + each, 0);
+  } finally {
+    await store.close();
+  }
 }
