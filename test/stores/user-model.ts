@@ -3,7 +3,7 @@
 import type { Session, UserRef } from '../../src/sessions/session.ts';
 import type { Creation, TagLimit } from '../../src/sessions/session-store.ts';
 import type { Activity, User } from '../../src/sessions/user-store.ts';
-import { RETENTION_MS } from '../support/sessions.ts';
+import { bucketMate, RETENTION_MS } from '../support/sessions.ts';
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -53,7 +53,8 @@ function weekOf(nowMs: number): number {
 }
 
 export function createModel(product: string): Model {
-  const userIds = ['ada', 'bob', 'cy'];
+  const ada = { product, env: 'prd', userId: 'ada' };
+  const userIds = ['ada', bucketMate(ada, 'bob_'), 'cy'];
   let sights: Sight[] = [];
   const lives: Life[] = [];
 

@@ -11,6 +11,7 @@ import {
   refreshModel,
   verifyModel,
 } from './session-model.ts';
+import { bucketMate } from './sessions.ts';
 import { DEFAULT_POLICY } from './test-app.ts';
 import type { Mishap } from './weather.ts';
 
@@ -41,7 +42,8 @@ interface Key {
 const PRODUCT = 'my-app';
 const ENVS = ['prd', 'prd', 'prd', 'dev'];
 const TAGS = ['plain', 'chat', 'shop'];
-const USERS = ['ada', 'Ω 你好/🙂?#{x}'];
+const ADA = { product: PRODUCT, env: 'prd', userId: 'ada' };
+const USERS = ['ada', bucketMate(ADA, 'Ω 你好/🙂?#{x}'), 'cy'];
 const DAY_MS = 24 * 3_600_000;
 const WAITS_MS = [
   ...[1, 1, 1, 999, 4000, 15_000, 20_000, 29_999, 30_000, 60_000],

@@ -1,9 +1,9 @@
 // Owns sample sessions for tests.
 
 import { randomBytes } from 'node:crypto';
-import type { Session } from '../../src/sessions/session.ts';
+import type { Session, UserRef } from '../../src/sessions/session.ts';
 import { REVISION_BYTES, SEED_BYTES } from '../../src/sessions/session.ts';
-import { createSessionIds } from '../../src/sessions/session-id.ts';
+import { bucketOf, createSessionIds } from '../../src/sessions/session-id.ts';
 
 /** How long stores under test keep a user after its last session. */
 export const RETENTION_MS = 30 * 24 * 3_600_000;
@@ -43,4 +43,12 @@ export const rewritten = (session: Session, over: Partial<Session> = {}): Sessio
 export function sibling(session: Session, over: Partial<Session> = {}): Session {
   const { sessionId: _taken, revision: _used, ...same } = session;
   return sampleSession({ ...same, ...over });
+}
+
+/** A user id that begins like this and lies in the bucket of `user`: only there do two users share counters. */
+export function bucketMate(user: UserRef, begins: string): string {
+  for (let i = 0; ; i++) {
+    const userId = `${begins}${i}`;
+    if (bucketOf({ ...user, userId }) === bucketOf(user)) return userId;
+  }
 }
