@@ -12,6 +12,8 @@ export interface Variant {
   readonly changes: readonly Change[];
   /** What must turn red: a fault run by its name, or a test file. */
   readonly proof: { readonly scenario: string } | { readonly test: string };
+  /** How long the fault lasts, if it takes its time to show. */
+  readonly holdMs?: number;
   /** What the red proof must name. */
   readonly says: string;
 }
@@ -78,6 +80,7 @@ export const variants: readonly Variant[] = [
       },
     ],
     proof: { scenario: 'one instance cut off' },
+    holdMs: 8000,
     says: 'I2',
   },
   {
@@ -317,7 +320,7 @@ export const variants: readonly Variant[] = [
       },
     ],
     proof: { test: 'test/proof/authorization-matrix.test.ts' },
-    says: 'every cell is answered as the policy says',
+    says: 'every cell is answered as the policy says, a refused one leaves no trace',
   },
   {
     name: 'a wrong proof ends the session',
