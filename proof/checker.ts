@@ -76,8 +76,9 @@ const oneSuccessor: Rule = (life) => {
   });
 };
 
-/** A start under an idempotency key, sent twice, gives one session: the first pairs of a life are one (I3). */
-const oneStart: Rule = ({ operations }) => {
+/** A start under an idempotency key, sent twice, gives one session (I3), unless the store has forgotten the first: the first pairs of a life are one. */
+const oneStart: Rule = ({ operations }, { remembers }) => {
+  if (!remembers) return [];
   const starts = operations.filter(({ kind, returned }) => kind === 'start' && returned);
   return starts
     .filter(({ returned }) => returned?.jti !== starts[0]?.returned?.jti)

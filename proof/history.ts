@@ -54,6 +54,8 @@ export interface History {
   readonly usableMs: number;
   readonly retryWindowMs: number;
   readonly absoluteTtlMs: number;
+  /** Whether the store keeps what it acknowledged, as the durability mode promises. */
+  readonly remembers: boolean;
   /** Instances that answered at all after the fault, as they should. */
   readonly instances: readonly number[];
 }

@@ -100,6 +100,7 @@ async function live(world: World, scenario: Scenario, options: RunOptions): Prom
     instances: [0, 1],
     retryWindowMs: seconds(env, 'REFRESH_RETRY_SECONDS', 30),
     absoluteTtlMs,
+    remembers,
   };
   const found: readonly (readonly [boolean, Invariant, string])[] = [
     [grownKb > MAX_GROWTH_KB, 'I8', `grew by ${grownKb} kB`],

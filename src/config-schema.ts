@@ -51,7 +51,7 @@ export const settingsSchema = Type.Object({
   REDIS_SENTINEL_PASSWORD: text('Password of the Sentinels themselves.'),
   REDIS_TLS: flag(
     false,
-    'TLS to a Cluster or behind Sentinel; with `REDIS_URL` write `rediss://`.',
+    'TLS to a Cluster, or to Sentinels and what is behind them; with `REDIS_URL` write `rediss://`.',
   ),
   REDIS_WAIT_REPLICAS: Type.Integer({
     minimum: 0,

@@ -21,12 +21,16 @@ export interface OpenedStore extends Stores {
   readonly inspect: () => Promise<void>;
 }
 
-/** Says what is wrong with the connection once, not at every attempt: a wrong password is no outage that ends by itself. */
-function warnOfChanges(logger: Logger): (code: string) => void {
-  let last: string | undefined;
+const SAY_AGAIN_MS = 60_000;
+
+/** Says each thing that is wrong with the connection once a minute, not at every attempt. */
+function warnNowAndThen(logger: Logger): (code: string) => void {
+  const saidAtMs = new Map<string, number>();
   return (code) => {
-    logger[code === last ? 'debug' : 'warn']({ code }, 'redis connection failed');
-    last = code;
+    const nowMs = systemClock.monotonicMs();
+    const again = nowMs - (saidAtMs.get(code) ?? Number.NEGATIVE_INFINITY) < SAY_AGAIN_MS;
+    logger[again ? 'debug' : 'warn']({ code }, 'redis connection failed');
+    if (!again) saidAtMs.set(code, nowMs);
   };
 }
 
@@ -56,7 +60,7 @@ export function openRedis(
     userRetentionMs: settings.USER_RETENTION_DAYS * DAY_MS,
     monotonicMs: systemClock.monotonicMs,
     observe: metrics.observeStore,
-    onTrouble: warnOfChanges(logger),
+    onTrouble: warnNowAndThen(logger),
   });
 }
 

@@ -1,4 +1,4 @@
-// Owns odd headers and every wrong form of an API key.
+// Owns odd headers of any request.
 
 import { draftOf } from './bases.ts';
 import { always, type FuzzClass, type Tools } from './fuzz-class.ts';
@@ -126,43 +126,6 @@ const HEADERS: readonly ((draft: Draft, tools: Tools) => Draft)[] = [
     ),
 ];
 
-const KEYS: readonly ((key: string, tools: Tools) => string | undefined)[] = [
-  () => undefined,
-  () => '',
-  () => 'Bearer',
-  () => 'Bearer ',
-  () => 'Bearer null',
-  () => 'Bearer undefined',
-  () => 'Bearer __proto__',
-  () => 'Bearer *',
-  (key) => key,
-  (key) => `Basic ${Buffer.from(`:${key}`).toString('base64')}`,
-  (key) => `Token ${key}`,
-  (key) => `Bearer  ${key}`,
-  (key) => `Bearer\t${key}`,
-  (key) => `Bearer ${key} ${key}`,
-  (key) => `Bearer ${key},${key}`,
-  (key) => `Bearer "${key}"`,
-  (key) => `Bearer, ${key}`,
-  (key) => `Bearer=${key}`,
-  (key) => `${key} Bearer`,
-  (key) => `Bearer ${key}\0`.replace('\0', '\u00a0'),
-  (key) => `Bearer ${key}\xff`,
-  (key) => `Bearer ${key.toUpperCase()}`,
-  (key) => `Bearer ${[...key].reverse().join('')}`,
-  (key, { random }) => `Bearer ${key.slice(0, random.below(key.length))}`,
-  (key, { random }) => `Bearer ${key}${random.pick(['x', '=', '0', '.', '%00', '%20'])}`,
-  (_, { random }) => `Bearer ${random.bytes(32).toString('base64url')}`,
-  (_, { random }) =>
-    `Bearer ${random
-      .bytes(40)
-      .toString('latin1')
-      .replaceAll(/[\0\r\n]/g, 'x')}`,
-  (_, { random }) => `Bearer ${'k'.repeat(random.pick([1, 1000, 9000]))}`,
-  (_, { fixtures }) => `Bearer ${fixtures.pair.token}`,
-  (_, { fixtures }) => `Bearer ${fixtures.pair.refreshToken}`,
-];
-
 export const headerClasses: readonly FuzzClass[] = [
   {
     name: 'headers',
@@ -171,24 +134,6 @@ export const headerClasses: readonly FuzzClass[] = [
     mutate(base, tools) {
       const draft = draftOf(base, tools.fixtures.rootKey);
       return { draft: tools.random.pick(HEADERS)(draft, tools), expects: 'any' };
-    },
-  },
-  {
-    name: 'API key forms',
-    mixed: false,
-    applies: ({ operation }) => operation.needsKey,
-    mutate(base, tools) {
-      const { random, fixtures } = tools;
-      const draft = without(draftOf(base, fixtures.rootKey), 'authorization');
-      const value = random.pick(KEYS)(fixtures.rootKey, tools);
-      if (value !== undefined) {
-        return { draft: header(draft, 'authorization', value), expects: 'refusal' };
-      }
-      const elsewhere = random.pick(['x-api-key', 'proxy-authorization', 'cookie', 'api-key']);
-      const moved = header(draft, elsewhere, `Bearer ${fixtures.rootKey}`);
-      const glue = draft.target.includes('?') ? '&' : '?';
-      const target = `${draft.target}${glue}access_token=${fixtures.rootKey}`;
-      return { draft: random.pick([draft, moved, { ...draft, target }]), expects: 'refusal' };
     },
   },
 ];

@@ -58,7 +58,8 @@ export const httpClasses: readonly FuzzClass[] = [
       // White space alone is no value: the service may see no type at all, or an empty one.
       const plain = type.trim() === '' && !hasBody(base);
       const sent = header(draft, 'content-type', type);
-      const open = !hasBody(base) || plain || LENIENT_TYPES.includes(type);
+      const good = base.operation.mediaTypes.has(type);
+      const open = !hasBody(base) || plain || good || LENIENT_TYPES.includes(type);
       return { draft: sent, expects: open ? 'any' : 'refusal' };
     },
   },

@@ -34,6 +34,8 @@ export interface Operation {
   readonly path: string;
   readonly parameters: readonly Parameter[];
   readonly body?: Schema;
+  /** In which its body may be written. */
+  readonly mediaTypes: ReadonlySet<string>;
   readonly statuses: ReadonlySet<number>;
   readonly needsKey: boolean;
 }
@@ -65,6 +67,7 @@ export function readOperations({ paths, security: everywhere = [] }: Document): 
         path,
         parameters: raw.parameters ?? [],
         ...(body ? { body } : {}),
+        mediaTypes: new Set(Object.keys(raw.requestBody?.content ?? {})),
         statuses: new Set(Object.keys(raw.responses).map(Number)),
         needsKey: (raw.security ?? everywhere).length > 0,
       };

@@ -20,6 +20,8 @@ export interface Fixtures {
   /** Of another list. */
   readonly foreignCursor: string;
   readonly rootKey: string;
+  /** Of a live key that may do nothing here. */
+  readonly apiKey: string;
   /** The service's own signing key, as if a token of another kind had been signed with it. */
   readonly signingKey: Exclude<Awaited<ReturnType<typeof importJWK>>, Uint8Array>;
   readonly publicJwk: JWK;
@@ -58,8 +60,9 @@ export async function createFixtures(target: Target): Promise<Fixtures> {
     if (nextCursor === undefined) throw new Error('the list gave no cursor');
     return nextCursor;
   };
-  const newKey = async (): Promise<string> =>
-    (await call<{ id: string }>('/api-keys', { name: 'x', permissions: ['verify'] })).id;
+  const newKey = () =>
+    call<{ id: string; key: string }>('/api-keys', { name: 'x', permissions: ['verify'] });
+  const newKeyId = async (): Promise<string> => (await newKey()).id;
   const cursorOf = (tag: string, userId: string) =>
     nextCursorOf(`/sessions/${PLACE.product}/${PLACE.env}/${tag}?userId=${userId}`);
   await call(`/session-types/${PLACE.product}/${PLACE.tag}`, { name: 'Login' }, 'PUT');
@@ -82,6 +85,8 @@ export async function createFixtures(target: Target): Promise<Fixtures> {
   const signingKey = await importJWK(ownKey.jwk, ownKey.alg);
   if (signingKey instanceof Uint8Array) throw new Error('the signing key is no key pair');
   const { d: _private, ...publicJwk } = ownKey.jwk;
+  const { key: apiKey } = await newKey();
+  target.keepSecret('an API key', apiKey);
   const users = `/users/${PLACE.product}/${PLACE.env}`;
   const cursor = await cursorOf(PLACE.tag, USER_ID);
   return {
@@ -90,6 +95,7 @@ export async function createFixtures(target: Target): Promise<Fixtures> {
     cursor,
     foreignCursor: await cursorOf('checkout-flow', 'user_789'),
     rootKey,
+    apiKey,
     signingKey,
     publicJwk,
     sealer: (purpose, otherSecret = secret) => sealer(otherSecret, purpose),
@@ -103,9 +109,9 @@ export async function createFixtures(target: Target): Promise<Fixtures> {
         refreshToken: pair.refreshToken,
         cursor,
         // One each: a call may change or remove its own.
-        'readApiKey id': await newKey(),
-        'rotateApiKey id': await newKey(),
-        'revokeApiKey id': await newKey(),
+        'readApiKey id': await newKeyId(),
+        'rotateApiKey id': await newKeyId(),
+        'revokeApiKey id': await newKeyId(),
         expiresAt: '2100-01-01T00:00:00.000Z',
         'listUsers cursor': await nextCursorOf(`${users}?tag=${PLACE.tag}`),
         'readUser cursor': await nextCursorOf(`${users}/${USER_ID}?tag=${PLACE.tag}`),
@@ -115,9 +121,10 @@ export async function createFixtures(target: Target): Promise<Fixtures> {
 }
 
 /** What to call the values of this run in a reproduction. */
-export function namesOf({ pair, another, cursor, foreignCursor, rootKey }: Fixtures) {
+export function namesOf({ pair, another, cursor, foreignCursor, rootKey, apiKey }: Fixtures) {
   return new Map([
     [rootKey, 'ROOT_API_KEY'],
+    [apiKey, 'API key'],
     [pair.token, 'token of the session'],
     [pair.refreshToken, 'refresh token of the session'],
     [pair.sessionId, 'id of the session'],

@@ -7,6 +7,7 @@ import { addressClasses } from './classes-address.ts';
 import { headerClasses } from './classes-headers.ts';
 import { httpClasses } from './classes-http.ts';
 import { jsonClasses } from './classes-json.ts';
+import { keyClasses } from './classes-keys.ts';
 import { randomClasses } from './classes-random.ts';
 import { createSealedClasses } from './classes-sealed.ts';
 import { textClasses } from './classes-text.ts';
@@ -104,6 +105,7 @@ async function attack(
       ...textClasses,
       ...httpClasses,
       ...headerClasses,
+      ...keyClasses,
       ...addressClasses,
       ...randomClasses,
     ],

@@ -3,7 +3,12 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until, withRedis } from '../support/redis-client.ts';
 import { type RedisSentinelSetup, startRedisSentinel } from '../support/redis-sentinel.ts';
-import { type ServiceProcess, startService } from '../support/service-process.ts';
+import {
+  type ServiceProcess,
+  spawnService,
+  startService,
+  TEST_SECRET,
+} from '../support/service-process.ts';
 import {
   ask,
   expectEnded,
@@ -40,6 +45,19 @@ afterAll(async () => {
 
 const isPrimary = (port: number): Promise<boolean> =>
   withRedis(port, async (client) => (await client.info('replication')).includes('role:master'));
+
+it('a name that no Sentinel knows is said, and with which Sentinel', async () => {
+  const running = await spawnService({
+    REDIS_SENTINELS: setup.sentinelsEnv,
+    REDIS_SENTINEL_NAME: 'another',
+    SECRET: TEST_SECRET,
+    PORT: '0',
+  });
+  await until('it is said', 15_000, async () => running.output().includes('No such master'));
+  expect(running.output()).toContain(setup.sentinelsEnv.split(',')[0]);
+  running.child.kill('SIGKILL');
+  await running.exited;
+});
 
 it('when the primary dies, its sessions go on at the promoted replica within seconds', async () => {
   const kept = await newSession(service);

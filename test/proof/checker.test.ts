@@ -54,6 +54,7 @@ const historyOf = (operations: readonly Operation[]): History => ({
   usableMs: ms(100),
   retryWindowMs: 30_000,
   absoluteTtlMs: 600_000,
+  remembers: true,
   instances: [0, 1],
 });
 
@@ -149,6 +150,12 @@ it('I9 is broken when an instance never answers again', () => {
   const history = historyOf([]);
   const silent = history.operations.filter(({ instance }) => instance === 0);
   expect(judge({ ...history, operations: silent })).toMatchObject([{ invariant: 'I9' }]);
+});
+
+it('takes a second session for one idempotency key for a defect, unless the store has forgotten the first', () => {
+  const history = historyOf([operation('start', 1, { returned: pair(1, 1) })]);
+  expect(judge(history)).toMatchObject([{ invariant: 'I3' }]);
+  expect(judge({ ...history, remembers: false })).toEqual([]);
 });
 
 it('forgives a reuse after a refresh that was never answered, once its window may be over, and not before', () => {

@@ -24,6 +24,7 @@ const operation = {
   path: '/sessions',
   parameters: [],
   statuses: new Set([201, 400, 401]),
+  mediaTypes: new Set<string>(),
   needsKey: true,
 };
 const draft = { method: 'POST', target: '/sessions', headers: [], body: Buffer.from('{}') };

@@ -18,7 +18,6 @@ describeStore('memory', async () => {
     store,
     other: store,
     advance: async (ms) => clock.advance(ms),
-    countKeys: async () => 0,
     close: () => store.close(),
   };
 });

@@ -2,19 +2,21 @@
 
 import { startRedisCluster } from '../support/redis-cluster.ts';
 import { openStoreUnderTest } from '../support/redis-store-under-test.ts';
+import { describeBackend } from './backend-conformance.ts';
 import { describeStore } from './store-conformance.ts';
 
-describeStore('Redis Cluster', async () => {
+const open = async () => {
   const cluster = await startRedisCluster({ primaries: 3, movableClock: true });
-  if (!cluster.clock) throw new Error('the clock must be movable');
   return openStoreUnderTest(
     {
       mode: 'cluster',
       nodes: cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port })),
       tls: false,
     },
-    cluster.primaries.map(({ port }) => port),
+    cluster.primaries,
     cluster.clock,
     () => cluster.stop(),
   );
-});
+};
+describeStore('Redis Cluster', open);
+describeBackend('Redis Cluster', open);

@@ -1,10 +1,12 @@
 // Owns opening the Redis store twice on one real Redis (or Cluster) whose clock the test moves.
 
-import { Redis } from 'ioredis';
-import type { RedisTarget } from '../../src/stores/redis/connect.ts';
+import { connectRedis, type RedisTarget } from '../../src/stores/redis/connect.ts';
 import { createRedisStore, type RedisStore } from '../../src/stores/redis/redis-store.ts';
+import type { Backend } from '../stores/backend-conformance.ts';
 import type { StoreUnderTest } from '../stores/store-conformance.ts';
+import { withRedis } from './redis-client.ts';
 import type { RedisClock } from './redis-clock.ts';
+import type { RedisServer } from './redis-server.ts';
 import { RETENTION_MS } from './sessions.ts';
 
 /** A store on `target` that answers: connecting takes a moment. */
@@ -28,24 +30,24 @@ export async function openRedisStore(target: RedisTarget, waitReplicas = 0): Pro
 }
 
 /** Keys on all these servers, by DBSIZE, after Redis has had a chance to drop what has expired. */
-async function countKeys(ports: readonly number[]): Promise<number> {
-  let total = 0;
-  for (const port of ports) {
-    const node = new Redis(port, '127.0.0.1', { disableClientInfo: true });
-    total += await node.dbsize();
-    node.disconnect();
-  }
-  return total;
-}
+const countKeys = async (servers: readonly RedisServer[]): Promise<number> => {
+  const counts = await Promise.all(
+    servers.map(({ port }) => withRedis(port, (node) => node.dbsize())),
+  );
+  return counts.reduce((total, count) => total + count, 0);
+};
 
+/** `servers`: all that hold keys, whose clock is `clock`. */
 export async function openStoreUnderTest(
   target: RedisTarget,
-  ports: readonly number[],
-  clock: RedisClock,
+  servers: readonly RedisServer[],
+  clock: RedisClock | undefined,
   stop: () => Promise<void>,
-): Promise<StoreUnderTest> {
+): Promise<StoreUnderTest & { readonly backend: Backend }> {
+  if (!clock) throw new Error('the clock must be movable');
   await clock.set(clock.nowMs());
   const [store, other] = await Promise.all([openRedisStore(target), openRedisStore(target)]);
+  const direct = connectRedis(target, () => undefined);
   return {
     store,
     other,
@@ -54,8 +56,18 @@ export async function openStoreUnderTest(
       const { sessions: _all, parts: _parts, ...off } = await store.drift();
       return Object.fromEntries(Object.entries(off).filter(([, count]) => count > 0));
     },
-    countKeys: () => countKeys(ports),
+    backend: {
+      direct,
+      countKeys: () => countKeys(servers),
+      freeze: () => {
+        for (const server of servers) server.freeze();
+      },
+      thaw: () => {
+        for (const server of servers) server.thaw();
+      },
+    },
     async close() {
+      direct.disconnect();
       await Promise.all([store.close(), other.close()]);
       await stop();
     },

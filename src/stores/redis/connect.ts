@@ -92,6 +92,7 @@ const clusterOptions = (
 export function errorCode({ name, message, code }: Error & { code?: string }): string {
   // The two ways in which ioredis refuses a command for want of a connection; neither carries a code.
   if (/^(Connection is closed|Stream isn't writeable)/.test(message)) return 'not connected';
+  if (message.startsWith('All sentinels are unreachable')) return 'no sentinel';
   return /^[A-Z][A-Z0-9]+(?= )/.exec(message)?.[0] ?? code ?? name;
 }
 
@@ -105,7 +106,12 @@ export function connectRedis(
   settings: Settings = patient,
 ): RedisClient {
   const client = open(target, settings);
-  client.on('error', (error: Error) => onTrouble(errorCode(error)));
+  const report = (error: Error) => onTrouble(errorCode(error));
+  client.on('error', report);
+  // A Cluster says there that all its nodes failed, and here what each of them has.
+  client.on('node error', report);
+  // No more than a name is ever asked of a Sentinel, so what it says may be passed on.
+  client.on('sentinelError', ({ message }: Error) => onTrouble(message));
   return client;
 }
 
@@ -138,6 +144,8 @@ function open(target: RedisTarget, settings: Settings): RedisClient {
         sentinels: target.sentinels.map(({ host, port }) => ({ host, port })),
         name: target.name,
         role: 'master' as const,
+        // Without this ioredis passes over `tls` here, and the password goes out in clear.
+        ...(target.tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
         sentinelRetryStrategy: retryDelayMs,
         failoverDetector: true,
         ...(target.sentinelPassword === undefined

@@ -70,6 +70,7 @@ const weaker = (a: RedisFacts, b: RedisFacts): RedisFacts => ({
 export async function inspectRedis(client: RedisClient): Promise<RedisFacts> {
   try {
     const nodes = primariesOf(client);
+    if (nodes.length === 0) throw new Outage('inspect: not connected');
     const facts = await withDeadline(Promise.all(nodes.map(inspectNode)), DEADLINE_MS, 'inspect');
     return facts.reduce(weaker);
   } catch (error) {
