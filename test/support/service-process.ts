@@ -5,10 +5,8 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { bundledService } from './bundled-service.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-const TSX = import.meta.resolve('tsx');
 const START_TIMEOUT_MS = 40_000;
 
 export const TEST_ROOT_KEY = 'root-key-of-the-tests-0123456789';
@@ -50,7 +48,7 @@ export async function spawnService(
   args: readonly string[] = [],
 ): Promise<RunningOutput> {
   const cwd = await mkdtemp(join(tmpdir(), 'session-mint-'));
-  const child = spawn(process.execPath, ['--import', TSX, MAIN, ...args], {
+  const child = spawn(process.execPath, [bundledService(), ...args], {
     cwd,
     env: { PATH: process.env['PATH'] ?? '', UV_THREADPOOL_SIZE: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
