@@ -20,6 +20,10 @@ it('the page that problems point to is served as it is in the repository', async
   expect([answer.statusCode, answer.body]).toEqual([200, page]);
 });
 
+it('the reference bears the name of the product', async () => {
+  expect((await ask('GET', '/docs')).body).toContain('<title>Session Mint</title>');
+});
+
 it.each([
   ['POST', '/openapi.json'],
   ['DELETE', '/docs'],

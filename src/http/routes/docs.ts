@@ -18,7 +18,15 @@ export function docsRoutes(described: FastifyInstance): FastifyPluginAsync {
     });
     const unknownMethods = watchRoutes(app);
     const errors = await readFile(ERRORS_PAGE, 'utf8');
-    await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { deepLinking: true } });
+    await app.register(swaggerUi, {
+      routePrefix: '/docs',
+      uiConfig: { deepLinking: true },
+      // No bar on top: it shows the emblem of another product and asks for the address of another document.
+      theme: {
+        title: 'Session Mint',
+        css: [{ filename: 'page.css', content: '.swagger-ui .topbar { display: none }' }],
+      },
+    });
     app.get('/openapi.json', { schema: { hide: true } }, async () => described.swagger());
     app.get('/docs/errors.md', { schema: { hide: true } }, async (_request, reply) => {
       reply.type('text/markdown; charset=utf-8');
