@@ -31,6 +31,15 @@ export interface Violation {
 const ANSWER_WITHIN_MS = 2000;
 const RECOVER_WITHIN_MS = 3000;
 
+/** What is said of something that is not there. */
+const LOST = [
+  'ended',
+  'session_not_found',
+  'user_not_found',
+  'session_type_not_found',
+  'api_key_not_found',
+];
+
 type Rule = (life: Life, history: History) => readonly Violation[];
 
 const say = (
@@ -50,7 +59,7 @@ const goodIsGood: Rule = (life) =>
     if (endedMs >= life.mayEndFromMs || endedMs >= life.absoluteMs.earliest) return [];
     const exp = life.known.get(presented)?.exp ?? Number.POSITIVE_INFINITY;
     if (kind === 'verify' && reason === 'expired' && endedMs >= exp * SECOND_MS) return [];
-    const lost = ['ended', 'session_not_found', 'user_not_found'].includes(reason);
+    const lost = LOST.includes(reason);
     return [say(lost ? 'I1' : 'I6', operation, `a good token was refused as ${reason}`)];
   });
 

@@ -17,6 +17,8 @@ export interface HeldPair extends PairFacts {
 export interface Answered {
   readonly operation: Operation;
   readonly pair?: HeldPair | undefined;
+  /** Of an API key that was made. */
+  readonly id?: string | undefined;
 }
 
 export interface Question {
@@ -121,6 +123,7 @@ export function createClient(
       token === undefined ? undefined : ({ ...body, ...decode(token) } as unknown as HeldPair);
     return {
       pair,
+      id: body['id'] as string | undefined,
       ...resultOf(response, body, question),
       replayed: response.headers.get('session-refresh') === 'replayed',
       returned: pair && { jti: pair.jti, iat: pair.iat, exp: pair.exp },
@@ -150,10 +153,10 @@ export function createClient(
         const response = await fetch(`http://127.0.0.1:${ports()[instance]}${path}`, request);
         const text = await response.text();
         endedMs = Date.now();
-        const { pair, ...settled } = await settle(question, response, text);
+        const { pair, id, ...settled } = await settle(question, response, text);
         const operation = { ...about, endedMs, ...settled };
         operations.push(operation);
-        return { operation, pair };
+        return { operation, pair, id };
       } catch {
         // A closed socket is an answer too: nobody knows what was done.
         const operation = { ...about, endedMs: endedMs || Date.now(), result: 'unknown' as const };

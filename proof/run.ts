@@ -10,6 +10,7 @@ import type { History } from './history.ts';
 import { takeJwksCopy } from './jwks-copy.ts';
 import { driftOf, keysBeyondBaseline } from './left-behind.ts';
 import { createLives } from './lives.ts';
+import { operate } from './operator.ts';
 import { secretsWritten } from './output-search.ts';
 import { promisedIn, type Scenario } from './scenarios.ts';
 import { startWorld, type World } from './worlds.ts';
@@ -65,6 +66,7 @@ async function strike(world: World, scenario: Scenario, options: RunOptions, cli
   const { rate, holdMs, random } = options;
   const lives = createLives(client, random);
   const stop = keepLiving(lives.step, rate);
+  const rest = operate(client);
   const growth = watchGrowth(world);
   await sleep((scenario.warmUpMs ?? WARM_UP_MS) + random() * 500);
   growth.strike();
@@ -72,7 +74,7 @@ async function strike(world: World, scenario: Scenario, options: RunOptions, cli
   const usableMs = Date.now();
   await sleep(AFTER_MS);
   const grownKb = growth.stop();
-  await stop();
+  await Promise.all([stop(), rest()]);
   await lives.examine();
   return { lives, usableMs, grownKb };
 }

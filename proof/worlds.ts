@@ -28,6 +28,8 @@ export interface Store {
 
 export interface World extends Store {
   readonly services: [ServiceProcess, ServiceProcess];
+  /** What each service process has written so far, those that have ended among them. */
+  output(): readonly string[];
   /** Starts a service process that has ended. */
   restart(instance: 0 | 1): Promise<void>;
 }
@@ -99,10 +101,14 @@ export async function startWorld(
   const launch = (instance: 0 | 1): Promise<ServiceProcess> =>
     startService({ LOG_LEVEL: 'trace', ...store.env[instance], ...env, ...own[instance] });
   const services: [ServiceProcess, ServiceProcess] = await Promise.all([launch(0), launch(1)]);
+  const written: string[] = [];
   return Object.assign(store, {
     services,
+    output: () => [...written, ...services.map((service) => service.output())],
     async restart(instance: 0 | 1) {
+      const ended = services[instance];
       services[instance] = await launch(instance);
+      written.push(ended.output());
     },
   });
 }

@@ -29,7 +29,7 @@ export const problemSchema = Type.Object(
       Type.Array(
         Type.Object({
           pointer: Type.String({
-            description: 'JSON pointer into the body, or below /path or /query.',
+            description: 'JSON pointer into the body, or below /path, /query or /header.',
             examples: ['/data/userId'],
           }),
           detail: Type.String(),

@@ -47,7 +47,7 @@ export type ProblemCode = keyof typeof kinds;
 export const PROBLEM_KINDS: Readonly<Record<ProblemCode, ProblemKind>> = kinds;
 export const PROBLEM_CODES = Object.keys(kinds) as readonly ProblemCode[];
 
-/** One faulty field. `pointer` is a JSON pointer into the body, or begins with `/path` or `/query`. */
+/** One faulty field. `pointer` is a JSON pointer into the body, or begins with `/path`, `/query` or `/header`. */
 export interface FieldFault {
   readonly pointer: string;
   readonly detail: string;

@@ -32,6 +32,8 @@ function toFaults(error: SchemaError, prefix: string): FieldFault[] {
   switch (error.keyword) {
     case 'required':
       return each(error.params.requiredProperties, 'is required');
+    case 'enum':
+      return [{ pointer, detail: `must be one of ${error.params.allowedValues.join(', ')}` }];
     case 'boolean':
       return [{ pointer, detail: 'is not a known member' }];
     case 'additionalProperties':

@@ -62,10 +62,16 @@ export async function eraseUser(
   deadline: Deadline,
 ): Promise<void> {
   const { product, env } = user;
-  await untilAnswered('erase user', MAX_ROUNDS, deadline, async () => {
-    await deps.store.removeUser(user);
-    return (await deps.store.eraseUser(user)) || undefined;
-  });
+  let count = 0;
+  try {
+    await untilAnswered('erase user', MAX_ROUNDS, deadline, async () => {
+      count += await deps.store.removeUser(user);
+      return (await deps.store.eraseUser(user)) || undefined;
+    });
+  } finally {
+    // Sessions that were ended are said even if the user could not be forgotten.
+    if (count > 0) deps.emit({ name: 'user_sessions_revoked', product, env, count });
+  }
   deps.emit({ name: 'user_erased', product, env });
 }
 

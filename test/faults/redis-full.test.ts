@@ -5,6 +5,7 @@ import { withRedis } from '../support/redis-client.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 import {
+  change,
   expectEnded,
   expectUnavailable,
   expectValid,
@@ -45,8 +46,9 @@ afterAll(async () => {
   await redis?.stop();
 });
 
-it('on a full Redis a start and a refresh are an honest 503, and the refresh token stays good', async () => {
+it('on a full Redis a start, a refresh and a change are an honest 503, and the refresh token stays good', async () => {
   expectUnavailable(await start(service));
+  expectUnavailable(await change(service, session(6)));
   expectUnavailable(await refresh(service, session(6)));
   await expectValid(service, session(6));
 });

@@ -65,6 +65,8 @@ export const revokeByRefreshToken = (service: Caller, { refreshToken }: Pair): P
   ask(service, '/sessions/revoke', { refreshToken });
 export const read = (service: Caller, { sessionId }: Pair): Promise<Answer> =>
   ask(service, `${TAG_PATH}/${sessionId}`);
+export const change = (service: Caller, { sessionId }: Pair): Promise<Answer> =>
+  ask(service, `${TAG_PATH}/${sessionId}`, { data: { details: { plan: 'max' } } }, 'PATCH');
 export const remove = (service: Caller, { sessionId }: Pair): Promise<Answer> =>
   ask(service, `${TAG_PATH}/${sessionId}`, undefined, 'DELETE');
 export const listUser = (service: Caller, userId: string): Promise<Answer> =>

@@ -53,6 +53,18 @@ it('requests are counted by route pattern and status, sessions by what happened 
   }
 });
 
+it('sessions that an erasure ends are counted as revoked', async () => {
+  const revoked = async () =>
+    Number(/event="user_sessions_revoked"} (\d+)/.exec(await metrics())?.[1] ?? 0);
+  const before = await revoked();
+  const body = { ...START, data: { userId: 'erased' } };
+  for (let i = 0; i < 3; i++) await call(service.app, 'POST', '/sessions', { body });
+  await call(service.app, 'DELETE', '/users/my-app/prd/erased');
+  expect((await revoked()) - before).toBe(3);
+  await call(service.app, 'DELETE', '/users/my-app/prd/erased');
+  expect((await revoked()) - before).toBe(3);
+});
+
 it('theft is counted by a name of its own', async () => {
   const started = await call(service.app, 'POST', '/sessions', { body: START });
   const { refreshToken } = started.json() as { refreshToken: string };
