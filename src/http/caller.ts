@@ -61,6 +61,20 @@ export function requireScope(
   }
 }
 
+/** Rejects with `forbidden` unless the caller reaches everything: what it asks for tells of all products. */
+export function requireWholeScope({ caller }: FastifyRequest): void {
+  if (Object.values(caller.scope).some((part) => part !== undefined)) {
+    throw new ProblemError('forbidden', 'The API key covers a part of the hierarchy only.');
+  }
+}
+
+/** Rejects with `forbidden` without this permission, besides that of the route. */
+export function requirePermission({ caller }: FastifyRequest, permission: Permission): void {
+  if (!caller.permissions.has(permission)) {
+    throw new ProblemError('forbidden', `The API key lacks the permission \`${permission}\`.`);
+  }
+}
+
 /**
  * Rejects with `forbidden` if nothing of the product, or of its tag if one is meant, lies in the caller's scope; with
  * `all environments`, if not all of it does.

@@ -52,7 +52,7 @@ export const sealCursor = async <Position>(
 /** One page of a tag's sessions, of one user if asked. Rejects with Refusal `invalid_cursor`, or Outage. */
 export async function listSessions(deps: SessionDeps, input: ListInput): Promise<SessionList> {
   const { product, env, tag, userId, cursor } = input;
-  const list = [product, env, tag, userId ?? null];
+  const list = ['sessions', product, env, tag, userId ?? null];
   const page =
     userId === undefined
       ? await deps.store.listTag({

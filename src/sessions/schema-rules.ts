@@ -2,6 +2,7 @@
 
 import { RE2JS } from 're2js';
 import type { Fault } from './errors.ts';
+import { patternCost } from './pattern-cost.ts';
 
 const MAX_SCHEMA_BYTES = 16 * 1024;
 const MAX_DEPTH = 16;
@@ -12,6 +13,8 @@ const MAX_PROGRAM = 512;
 const MAX_WEIGHT = 1024;
 /** Instructions of all patterns together. */
 const MAX_PROGRAMS = 4096;
+/** Classes of all patterns together that need a table of Unicode: a millisecond each, at every compilation. */
+const MAX_TABLES = 32;
 const DIALECT = 'https://json-schema.org/draft/2020-12/schema';
 
 type Children = 'schema' | 'list' | 'map' | 'none';
@@ -72,9 +75,13 @@ export const countValues = (value: unknown): number =>
 interface Reading {
   readonly nodes: Map<string, Node>;
   readonly faults: Fault[];
-  /** Instructions of the patterns so far. */
+  /** Instructions of the patterns so far, and their tables. */
   programs: number;
+  tables: number;
 }
+
+const hasTooManyPatterns = ({ programs, tables }: Reading): boolean =>
+  programs > MAX_PROGRAMS || tables > MAX_TABLES;
 
 function readPattern(reading: Reading, pattern: string, pointer: string): void {
   const fault = (detail: string) => reading.faults.push({ pointer, detail });
@@ -82,10 +89,14 @@ function readPattern(reading: Reading, pattern: string, pointer: string): void {
     fault(`must not be longer than ${MAX_PATTERN_LENGTH} characters`);
     return;
   }
+  const cost = patternCost(pattern);
+  reading.programs += cost.size;
+  reading.tables += cost.tables;
+  if (cost.size > MAX_PROGRAM) fault('repeats too much');
+  // To compile is work: only what may still be accepted is.
+  if (reading.faults.length > 0 || hasTooManyPatterns(reading)) return;
   try {
-    const size = linearPattern(pattern).programSize();
-    reading.programs += size;
-    if (size > MAX_PROGRAM) fault('repeats too much');
+    if (linearPattern(pattern).programSize() > MAX_PROGRAM) fault('repeats too much');
   } catch {
     fault('is not a pattern that can be matched in linear time (RE2 syntax)');
   }
@@ -183,11 +194,11 @@ export function judgeSchema(schema: unknown): SchemaJudgement {
   if (Buffer.byteLength(JSON.stringify(schema)) > MAX_SCHEMA_BYTES) {
     return refused(`must not be larger than ${MAX_SCHEMA_BYTES} bytes as JSON`);
   }
-  const reading: Reading = { nodes: new Map(), faults: [], programs: 0 };
+  const reading: Reading = { nodes: new Map(), faults: [], programs: 0, tables: 0 };
   read(reading, schema, '', 1);
-  const { nodes, faults, programs } = reading;
+  const { nodes, faults } = reading;
   if (faults.length > 0) return { faults, weight: 0 };
-  if (programs > MAX_PROGRAMS) return refused('has too many or too large patterns');
+  if (hasTooManyPatterns(reading)) return refused('has too many or too large patterns');
   const weight = weigh(nodes, faults);
   return weight > MAX_WEIGHT
     ? refused('says too much once its references are followed')

@@ -1,10 +1,11 @@
 // Owns the promises under overload: what cannot be answered in time is refused at once, and taken again as soon as it can be.
 
+import { type AddressInfo, connect } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
 import { createMemoryStore } from '../../src/stores/memory-store.ts';
 import { RETENTION_MS } from '../support/sessions.ts';
-import { createManualClock, createTestApp, type TestApp } from '../support/test-app.ts';
+import { createManualClock, createTestApp, ROOT_KEY, type TestApp } from '../support/test-app.ts';
 import { type Answer, addressOf, call, expectProblem } from './api.ts';
 
 let service: TestApp;
@@ -77,4 +78,26 @@ it('one request more than there are places is refused, and each place is given b
   for (const answer of await Promise.all(held)) expectProblem(answer, 'session_not_found');
   const after = await Promise.all([look(), look(), look()]);
   for (const answer of after) expectProblem(answer, 'session_not_found');
+});
+
+it('who sends no body holds no place', async () => {
+  service = await createTestApp({ load: { maxInFlight: 1 } });
+  await service.app.listen({ port: 0, host: '127.0.0.1' });
+  const { port } = service.app.server.address() as AddressInfo;
+  const idle = Array.from({ length: 5 }, () => {
+    const socket = connect(port, '127.0.0.1');
+    socket.write(
+      `POST /sessions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${ROOT_KEY}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{`,
+    );
+    return socket;
+  });
+  const open = () =>
+    new Promise<number>((resolve) =>
+      service.app.server.getConnections((_error, count) => resolve(count)),
+    );
+  await expect.poll(open).toBe(5);
+  // Their heads have been read: a request that came later is answered.
+  await call(service.app, 'GET', '/livez', { key: null });
+  expectProblem(await read(), 'session_not_found');
+  for (const socket of idle) socket.destroy();
 });

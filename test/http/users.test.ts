@@ -59,6 +59,14 @@ describe('a user', () => {
     expect(rest.nextCursor).toBeUndefined();
   });
 
+  it('has cursors of its own: none opens the list of sessions, whatever the product is called', async () => {
+    for (const userId of ['one', 'two']) await startFor('cursors', userId);
+    const { nextCursor } = await get('/users/cursors/prd?limit=1');
+    const list = '/sessions/users/cursors/prd';
+    const answer = await call(service.app, 'GET', `${list}?cursor=${nextCursor}`);
+    expect(faultyFields(answer)).toEqual(['/query/cursor']);
+  });
+
   it('that was never seen is not found, whatever else exists', async () => {
     await startFor('shop', 'joe');
     for (const url of [

@@ -89,7 +89,7 @@ const rules = {
     beyond: noKey,
   },
   'delete key': { reach: 'key', within: '204', beyond: '204' },
-  metrics: { reach: 'nothing', within: '200' },
+  metrics: { reach: 'all', within: '200' },
 } as const satisfies Record<string, Rule>;
 
 export type Deed = keyof typeof rules;
@@ -129,6 +129,8 @@ export function expected(cell: Cell): string {
   const { credential, permissions, scope, endpoint, object } = cell;
   if (!credential.good) return '401 unauthenticated';
   if (!permissions.includes(endpoint.permission)) return '403 forbidden';
+  // What a proposed schema says of details, it tells.
+  if (endpoint.does === 'check type' && !permissions.includes('read')) return '403 forbidden';
   const rule: Rule = rules[endpoint.does];
   if (!reaches(cell, rule.reach)) return rule.beyond ?? '403 forbidden';
   // Where the type could not be put, there is none to be read.

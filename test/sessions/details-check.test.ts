@@ -101,7 +101,26 @@ describe('a schema is refused when it is put, with the place of the fault, if it
       '/patternProperties/(a)\\1',
     ],
     ['repeats repetitions', { pattern: '((a{0,100}){0,10}){0,10}' }, '/pattern'],
+    [
+      'folds all letters again and again',
+      {
+        allOf: Array.from({ length: 5 }, (_, i) => ({
+          pattern: `(?i)[^\\x{100}-\\x{10ff00}]${i}`,
+        })),
+      },
+      '',
+    ],
+    ['repeats one thing after another', { pattern: '(?:a?){999}'.repeat(20) }, '/pattern'],
     ['repeats for too long', { pattern: '(?:ab){400}' }, '/pattern'],
+    [
+      'has too many classes of Unicode',
+      {
+        allOf: Array.from({ length: 3 }, (_, i) => ({
+          pattern: `(?i)${'[^\\pL\\pN]'.repeat(5)}${i}`,
+        })),
+      },
+      '',
+    ],
     [
       'has too many large patterns',
       { allOf: Array.from({ length: 10 }, () => ({ pattern: 'a{450}' })) },
@@ -145,6 +164,9 @@ describe('a schema may', () => {
         $defs: { a: { properties: { b: true } } },
       },
     ],
+    ['have a pattern for names', { pattern: "^[\\p{L}\\p{M}' .-]{1,64}$" }],
+    ['have a pattern for UUIDs', { pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' }],
+    ['ignore case', { pattern: '(?i)^[a-z0-9._%+-]+@[a-z0-9.-]+\\.[a-z]{2,24}$' }],
     ['have a pattern for Unicode', { properties: { a: { pattern: '^\\p{L}+$' } } }],
     [
       'branch',

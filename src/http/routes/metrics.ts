@@ -2,6 +2,7 @@
 
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import Type from 'typebox';
+import { requireWholeScope } from '../caller.ts';
 import type { Metrics } from '../metrics.ts';
 import { guardedProblems, problemResponses } from '../problem-schema.ts';
 
@@ -26,7 +27,8 @@ export function metricsRoutes({
           ...problemResponses(...guardedProblems),
         },
       },
-      handler: async (_request, reply) => {
+      handler: async (request, reply) => {
+        requireWholeScope(request);
         reply.type(metrics.contentType);
         return metrics.render();
       },

@@ -3,7 +3,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import Type from 'typebox';
 import type { SessionTypes } from '../../sessions/session-types.ts';
-import { requireProduct, requireScope } from '../caller.ts';
+import { requirePermission, requireProduct, requireScope } from '../caller.ts';
 import { etagOf, preconditionOf } from '../conditions.ts';
 import { bodyProblems, guardedProblems, problemResponses } from '../problem-schema.ts';
 import {
@@ -138,7 +138,8 @@ export function sessionTypeRoutes({
       schema: {
         operationId: 'checkSessionType',
         summary: 'Ask how many live sessions would break a proposed type',
-        description: 'Looks at a sample of the sessions of one environment. Changes nothing.',
+        description:
+          'Looks at a sample of the sessions of one environment. Changes nothing. Needs the permission `read` besides `admin`.',
         tags,
         params: typeParams,
         body: checkBody,
@@ -150,6 +151,8 @@ export function sessionTypeRoutes({
       handler: async (request) => {
         const { product, tag } = request.params;
         const { type, env, sample = DEFAULT_SAMPLE } = request.body;
+        // Whoever may choose the schema learns of the details, answer by answer.
+        requirePermission(request, 'read');
         requireScope(request, { product, env, tag });
         const { faults, ...counts } = await types.check({ product, env, tag, type, sample });
         return { ...counts, faults: [...faults] };
