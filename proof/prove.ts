@@ -22,6 +22,15 @@ export interface ProvenScenario {
   readonly notRun?: string | undefined;
 }
 
+/** A run that came to no end counts for nothing, and the others go on. */
+const brokenOff = (error: unknown): RunResult => ({
+  judged: 0,
+  unknown: 0,
+  recoveryMs: Number.POSITIVE_INFINITY,
+  violations: [],
+  brokenOff: String(error),
+});
+
 /** Runs the scenarios one after another. */
 export async function prove(options: ProveOptions): Promise<readonly ProvenScenario[]> {
   const { runs, rate, holdMs, seed, only = '' } = options;
@@ -30,7 +39,9 @@ export async function prove(options: ProveOptions): Promise<readonly ProvenScena
     const notRun = await scenario.impossible?.();
     const results: RunResult[] = [];
     for (let i = 0; notRun === undefined && i < runs; i++) {
-      results.push(await run(scenario, { rate, holdMs, random: seeded(seed + i) }));
+      results.push(
+        await run(scenario, { rate, holdMs, random: seeded(seed + i) }).catch(brokenOff),
+      );
       process.stderr.write('.');
     }
     proven.push({ scenario, results, notRun });
@@ -71,10 +82,8 @@ const MOST_SHOWN = 3;
 /** Each broken promise in words, a few for each invariant. */
 export const complaints = (proven: readonly ProvenScenario[]): readonly string[] =>
   proven.flatMap(({ scenario, results }) =>
-    results.flatMap(({ violations, judged }) => [
-      ...(judged < MIN_JUDGED
-        ? [`${scenario.name}: only ${judged} operations, does not count`]
-        : []),
+    results.flatMap(({ violations, judged, brokenOff: why = `only ${judged} operations` }) => [
+      ...(judged < MIN_JUDGED ? [`${scenario.name}: ${why}, does not count`] : []),
       ...INVARIANTS.flatMap((invariant) =>
         violations
           .filter((each) => each.invariant === invariant)

@@ -31,6 +31,8 @@ export interface RunResult {
   readonly recoveryMs: number;
   /** Of the promised invariants only. */
   readonly violations: readonly Violation[];
+  /** Why it came to no end; undefined if it did. */
+  readonly brokenOff?: string;
 }
 
 /** A run with fewer judged operations proves nothing. */

@@ -90,6 +90,7 @@ async function administer(stage: Stage, pair: Pair): Promise<void> {
   await ask(stage, '/session-types/p/limited/check', { env: 'e', type });
   for (let i = 0; i < 2; i++) await ask(stage, '/sessions', { ...START, tag: 'limited' });
   await ask(stage, '/session-types/p');
+  await ask(stage, '/session-types/p/limited');
   await ask(stage, '/session-types/p/limited', undefined, 'DELETE');
   const made = await ask(stage, '/api-keys', { name: 'x', permissions: ['verify'] });
   const rotated = await ask(stage, `/api-keys/${made.id}/rotate`, { overlapSeconds: 60 });
@@ -102,10 +103,13 @@ async function administer(stage: Stage, pair: Pair): Promise<void> {
     await keep(stage, response);
   }
   await ask(stage, '/api-keys');
+  await ask(stage, `/api-keys/${made.id}`);
   await ask(stage, `/api-keys/${made.id}`, undefined, 'DELETE');
   for (let i = 0; i < 2; i++) {
     await ask(stage, '/sessions', { ...START, data: { ...START.data, userId: 'erased' } });
   }
+  const left = await ask(stage, '/sessions', START);
+  await ask(stage, `${PLACE}/${left.sessionId}`, undefined, 'DELETE');
   const page = await ask(stage, `${PLACE}?userId=erased&limit=1`);
   await ask(stage, `${PLACE}?userId=erased&limit=1&cursor=${page.nextCursor}`);
   await ask(stage, '/users/p/e/erased', undefined, 'DELETE');
@@ -123,8 +127,8 @@ async function startTwice(stage: Stage): Promise<void> {
       },
       body: JSON.stringify(START),
     });
-    const { token, refreshToken } = JSON.parse(await keep(stage, response)) as Pair;
-    stage.tokens.push(token, refreshToken);
+    const { token, refreshToken } = JSON.parse(await keep(stage, response)) as Partial<Pair>;
+    stage.tokens.push(...[token, refreshToken].filter((each) => each !== undefined));
   }
 }
 
@@ -197,6 +201,15 @@ async function liveThroughFaults(stage: Stage, pair: Pair, direct: Redis): Promi
       ask(stage, '/sessions/verify', { token: pair.token }),
       ask(stage, `${PLACE}/${pair.sessionId}`),
       ask(stage, '/sessions/revoke', { refreshToken: `${pair.refreshToken}` }),
+      ask(stage, `${PLACE}/${pair.sessionId}`, { data: { details: { more: DETAIL } } }, 'PATCH'),
+      ask(stage, `${PLACE}?userId=u`),
+      ask(stage, '/users/p/e/u'),
+      ask(stage, '/users/p/e'),
+      ask(stage, '/stats/p/e'),
+      ask(stage, '/users/p/e/nobody', undefined, 'DELETE'),
+      ask(stage, '/session-types/p/faulty', { claims: ['note'] }, 'PUT'),
+      ask(stage, '/api-keys', { name: 'x', permissions: ['verify'] }),
+      startTwice(stage),
     ]);
   stage.network.swallowNextReply();
   await callAll();

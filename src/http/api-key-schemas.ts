@@ -97,6 +97,9 @@ const view = {
   expiresAt: Type.Optional(time('From when on it is refused.')),
   allowedCidrs: Type.Optional(Type.Array(Type.String())),
   createdAt: time('When it was made.'),
+  previousValidUntil: Type.Optional(
+    time('Until when the secret before the last rotation is good, or was; absent: it ended there.'),
+  ),
 };
 
 export const apiKeyView = Type.Object({
@@ -104,9 +107,4 @@ export const apiKeyView = Type.Object({
   lastUsedAt: Type.Optional(time('When it was last used, to about a minute.')),
 });
 export const issuedApiKey = Type.Object({ key, ...view });
-export const rotatedApiKey = Type.Object({
-  key,
-  ...view,
-  previousValidUntil: Type.Optional(time('Until when the key before is good; absent: no more.')),
-});
 export const apiKeyList = Type.Object({ apiKeys: Type.Array(apiKeyView) });

@@ -154,6 +154,9 @@ describe('a key', () => {
       id,
       previousValidUntil: new Date(one.clock.wallMs() + 60_000).toISOString(),
     });
+    const { previousValidUntil } = first;
+    const shown = (await call(one.app, 'GET', `/api-keys/${id}`)).json();
+    expect(shown).toMatchObject({ previousValidUntil });
     for (const each of [key, first.key]) expect((await startAs(each)).statusCode).toBe(201);
     one.clock.advance(60_000);
     expectProblem(await startAs(key), 'unauthenticated');

@@ -1,5 +1,6 @@
 // Owns an application whose stores tell what was written: the proof that a refusal changes nothing.
 
+import { LAST_USES } from '../../src/callers/last-uses.ts';
 import type { DocumentStore } from '../../src/sessions/document-store.ts';
 import type { SessionStore } from '../../src/sessions/session-store.ts';
 import { MAX_API_KEYS, MAX_TYPES } from '../../src/stores/limits.ts';
@@ -54,7 +55,7 @@ const DOCUMENTS: Readonly<Record<keyof DocumentStore, 'reads' | 'writes'>> = {
 function watched<Store extends object>(
   store: Store,
   kinds: Readonly<Record<keyof Store, 'reads' | 'writes'>>,
-  tell: (operation: string) => void,
+  tell: (operation: string, firstArgument: unknown) => void,
 ): Store {
   return new Proxy(store, {
     get(target, name) {
@@ -62,7 +63,7 @@ function watched<Store extends object>(
       const found: unknown = target[operation];
       if (kinds[operation] !== 'writes' || typeof found !== 'function') return found;
       return (...given: unknown[]): unknown => {
-        tell(operation);
+        tell(operation, given[0]);
         return Reflect.apply(found, target, given);
       };
     },
@@ -79,7 +80,10 @@ export async function createWatchedApp(
     userRetentionMs: RETENTION_MS,
   });
   const writes: string[] = [];
-  const tell = (operation: string) => void writes.push(operation);
+  const tell = (operation: string, collection: unknown) => {
+    // That a key was used is noted even where it was refused.
+    if (collection !== LAST_USES) writes.push(operation);
+  };
   const store = watched(memory, SESSIONS, tell);
   const typeStore = watched(createMemoryDocuments(MAX_TYPES), DOCUMENTS, tell);
   const keyStore = watched(createMemoryDocuments(MAX_API_KEYS), DOCUMENTS, tell);

@@ -37,10 +37,11 @@ interface Presented {
 const CREDENTIALS: readonly {
   readonly name: string;
   readonly good: boolean;
-  readonly present: (key: string) => Presented;
+  /** `key`: of the configuration; `stored`: one of the store that may do the same. */
+  readonly present: (key: string, stored: string) => Presented;
 }[] = [
   { name: 'right', good: true, present: (key) => bearer(`Bearer ${key}`) },
-  { name: 'right, scheme in capitals', good: true, present: (key) => bearer(`BEARER ${key}`) },
+  { name: 'stored', good: true, present: (_, stored) => bearer(`BEARER ${stored}`) },
   { name: 'none', good: false, present: () => ({}) },
   { name: 'empty', good: false, present: () => bearer('') },
   { name: 'scheme alone', good: false, present: () => bearer('Bearer ') },
@@ -56,8 +57,21 @@ const CREDENTIALS: readonly {
   },
   { name: 'in the query', good: false, present: (key) => ({ query: `access_token=${key}` }) },
   { name: 'X-API-Key', good: false, present: (key) => ({ headers: { 'x-api-key': key } }) },
+  {
+    name: 'stored, with a typo',
+    good: false,
+    present: (_, stored) => bearer(`Bearer ${stored.slice(0, -1)}${stored.endsWith('0') ? 1 : 0}`),
+  },
+  ...(['revoked', 'expired', 'rotated'] as const).map((state) => ({
+    name: `stored and ${state}`,
+    good: false,
+    present: () => bearer(`Bearer ${worn.get(state)}`),
+  })),
 ];
 const bearer = (authorization: string): Presented => ({ headers: { authorization } });
+
+/** Stored keys that may do everything and are no longer good. */
+const worn = new Map<'revoked' | 'expired' | 'rotated', string>();
 
 type Subject = Pick<Pair, 'token' | 'refreshToken' | 'sessionId'> & {
   readonly userId: string;
@@ -189,18 +203,41 @@ const callers = PERMISSION_SETS.flatMap((permissions) =>
 let service: WatchedApp;
 beforeAll(async () => {
   service = await createWatchedApp({ callers });
+  for (const { key, caller } of callers) {
+    const permissions = [...caller.permissions];
+    // Nobody can make a key that may do nothing: there the one of the configuration stands in.
+    if (permissions.length === 0) stored.set(key, key);
+    else stored.set(key, (await makeKey({ permissions, ...caller.scope })).key);
+  }
+  for (const state of ['revoked', 'expired', 'rotated'] as const) {
+    const inASecond = new Date(service.clock.wallMs() + 1000).toISOString();
+    const over = state === 'expired' ? { expiresAt: inASecond } : {};
+    const { id, key } = await makeKey({ permissions: [...PERMISSIONS], ...over });
+    worn.set(state, key);
+    const address = `/api-keys/${id}`;
+    if (state === 'revoked') await call(service.app, 'DELETE', address);
+    const body = { overlapSeconds: 0 };
+    if (state === 'rotated') await call(service.app, 'POST', `${address}/rotate`, { body });
+  }
+  service.clock.advance(1000);
 });
 afterAll(() => service.app.close());
 
 let users = 0;
 
-/** A key that may verify, and nothing else, in this part of the hierarchy. */
-async function keyIn(scope: object): Promise<string> {
-  const body = { name: 'x', permissions: ['verify'], ...scope };
+/** The stored key beside each configured one. */
+const stored = new Map<string, string>();
+
+async function makeKey(over: object): Promise<{ readonly id: string; readonly key: string }> {
+  const body = { name: 'x', ...over };
   const made = await call(service.app, 'POST', '/api-keys', { body });
-  expect(made.statusCode).toBe(201);
-  return made.json<{ id: string }>().id;
+  expect(made.statusCode, made.body).toBe(201);
+  return made.json<{ id: string; key: string }>();
 }
+
+/** A key that may verify, and nothing else, in this part of the hierarchy. */
+const keyIn = async (scope: object): Promise<string> =>
+  (await makeKey({ permissions: ['verify'], ...scope })).id;
 
 async function liveSubject(): Promise<Subject> {
   const userId = `user_${users++}`;
@@ -301,11 +338,12 @@ it('every cell is answered as the policy says, a refused one leaves no trace, an
           for (const object of ['live', 'ended', 'absent', 'foreign'] as const) {
             const cell: Cell = { credential, permissions, scope, endpoint, object };
             const subject = { live, ended, absent, foreign }[object];
+            const key = keyOf(permissions, scope);
             const writes = service.writes.length;
             const answer = await ask(
               endpoint,
               subject,
-              credential.present(keyOf(permissions, scope)),
+              credential.present(key, stored.get(key) ?? ''),
             );
             cells++;
             const where = `${credential.name}, may ${permissions}, in ${JSON.stringify(scope)}, ${endpoint.does}, ${object}`;

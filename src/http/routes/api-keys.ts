@@ -10,7 +10,6 @@ import {
   apiKeyView,
   issuedApiKey,
   newApiKey,
-  rotatedApiKey,
   rotation,
 } from '../api-key-schemas.ts';
 import { parseMoment } from '../moment.ts';
@@ -23,6 +22,7 @@ const config = { permission: 'admin' } as const;
 const keyBody = (record: ApiKeyRecord) => {
   const { id, name, permissions, scope, expiresAtMs, allowedCidrs, requestsPerMinute } = record;
   const { product, env, tags: under } = scope;
+  const until = record.previous?.[0]?.untilMs;
   return {
     id,
     name,
@@ -34,6 +34,7 @@ const keyBody = (record: ApiKeyRecord) => {
     ...(allowedCidrs === undefined ? {} : { allowedCidrs: [...allowedCidrs] }),
     ...(requestsPerMinute === undefined ? {} : { requestsPerMinute }),
     createdAt: rfc3339(record.createdAtMs),
+    ...(until === undefined ? {} : { previousValidUntil: rfc3339(until) }),
   };
 };
 
@@ -148,7 +149,7 @@ export function apiKeyRoutes({
         params: apiKeyParams,
         body: rotation,
         response: {
-          200: { ...rotatedApiKey, description: 'The new key.' },
+          200: { ...issuedApiKey, description: 'The new key.' },
           ...problemResponses(...bodyProblems, 'api_key_not_found', ...guardedProblems),
         },
       },
@@ -156,12 +157,7 @@ export function apiKeyRoutes({
         const { overlapSeconds } = request.body;
         const { id } = request.params;
         const { record, key } = await apiKeys.rotate(request.caller, id, overlapSeconds);
-        const until = record.previous?.[0]?.untilMs;
-        return {
-          key,
-          ...keyBody(record),
-          ...(until === undefined ? {} : { previousValidUntil: rfc3339(until) }),
-        };
+        return { key, ...keyBody(record) };
       },
     });
   };
