@@ -6,7 +6,8 @@ import type { Answered, Client, Question } from './client.ts';
 const OPERATOR = 1_000_000;
 const PAUSE_MS = 50;
 
-const TYPE = { tokenTtlSeconds: 600 };
+/** Good with whatever lives a scenario sets. */
+const TYPE = { claims: ['mark'], maxSessionsPerUser: 5 };
 const KEY = { name: 'operator', permissions: ['verify'], product: 'my-app' };
 
 type Call = Pick<Question, 'path' | 'method'> & { readonly body?: unknown };
