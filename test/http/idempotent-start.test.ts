@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Outage } from '../../src/sessions/errors.ts';
 import type { SessionStore } from '../../src/sessions/session-store.ts';
+import { createMemoryDocuments } from '../../src/stores/memory-documents.ts';
 import { createMemoryStore } from '../../src/stores/memory-store.ts';
 import { RETENTION_MS } from '../support/sessions.ts';
 import { createManualClock, createTestApp, type TestApp } from '../support/test-app.ts';
@@ -275,4 +276,14 @@ describe('a start under an idempotency key', () => {
       '/header/idempotency-key',
     ]);
   });
+});
+
+it('under a key, a tag whose type cannot be read is an outage', async () => {
+  const down = () => Promise.reject(new Outage('read: test'));
+  const typeStore = { ...createMemoryDocuments(1), readDocument: down };
+  const apart = await createTestApp({ typeStore });
+  const headers = { 'idempotency-key': randomUUID() };
+  const answer = await call(apart.app, 'POST', '/sessions', { body: bodyOf('jane'), headers });
+  expectProblem(answer, 'store_unavailable');
+  await apart.app.close();
 });

@@ -111,6 +111,7 @@ describe('a schema is refused when it is put, with the place of the fault, if it
       '',
     ],
     ['repeats one thing after another', { pattern: '(?:a?){999}'.repeat(20) }, '/pattern'],
+    ['repeats what may be absent', { pattern: 'a{1,400}' }, '/pattern'],
     ['repeats for too long', { pattern: '(?:ab){400}' }, '/pattern'],
     [
       'has too many classes of Unicode',

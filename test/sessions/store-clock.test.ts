@@ -47,3 +47,13 @@ it('a failed read teaches nothing', async () => {
   await expect(storeClock.learn(() => Promise.reject(new Error('down')))).rejects.toThrow('down');
   expect(await storeClock.now()).toBe(7);
 });
+
+it('asked to, it asks again', async () => {
+  const clock = createManualClock(0);
+  let storeMs = 1000;
+  const storeClock = createStoreClock(clock, async () => storeMs);
+  expect(await storeClock.now()).toBe(1000);
+  storeMs = 90_000;
+  await storeClock.ask();
+  expect(await storeClock.now()).toBe(90_000);
+});
