@@ -1,7 +1,8 @@
 // Owns the price of a pattern before anybody compiles it: counted repetition multiplies, and a class may need a table of all of Unicode.
 
-/** Backslash and class, any escape, opening and end of a class, of a group, a counted repetition, anything else. */
-const TOKEN = /\\[pP]|\\.|\[|\]|\(|\)|\{(\d+)(?:,(\d*))?\}|./gsu;
+/** Any escape, a whole class (its first `]` is a letter), opening and end of a group, a counted repetition, anything else. */
+const TOKEN = /\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(|\)|\{(\d+)(?:,(\d*))?\}|./gsu;
+const PROPERTY = /\\p/gi;
 
 export interface PatternCost {
   /** Instructions, about: an atom is one, a repetition as many as it may repeat. */
@@ -21,12 +22,12 @@ const WIDE = /\P{ASCII}|\\[xu]/u;
 /** A class over many letters whose case does not count is folded letter by letter. */
 const FOLDED = 8;
 
-/** Never too low by more than half: what looks like a repetition is taken for one, even inside a class. */
+/** Too low by half at most, for what may be absent takes two instructions. The pattern must not quote with `\Q`, which this does not read. */
 export function patternCost(pattern: string): PatternCost {
   const ignoresCase = /\(\?[a-z]*i/i.test(pattern);
   const levels: Level[] = [{ size: 0, last: 0 }];
   const folded = WIDE.test(pattern) ? FOLDED : 1;
-  let tables = 0;
+  let tables = pattern.match(PROPERTY)?.length ?? 0;
   const add = (size: number) => {
     const level = levels.at(-1) as Level;
     level.size += size;
@@ -41,8 +42,7 @@ export function patternCost(pattern: string): PatternCost {
       level.size += level.last * (times - 1);
       level.last *= times;
     } else add(1);
-    if (/^\\p$/i.test(token)) tables++;
-    else if (token === '[' && ignoresCase) tables += folded;
+    if (token.startsWith('[') && ignoresCase) tables += folded;
   }
   return { size: levels.reduce((sum, level) => sum + level.size, 0), tables };
 }

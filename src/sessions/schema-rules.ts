@@ -15,6 +15,8 @@ const MAX_WEIGHT = 1024;
 const MAX_PROGRAMS = 4096;
 /** Classes of all patterns together that need a table of Unicode: a millisecond each, at every compilation. */
 const MAX_TABLES = 32;
+/** A backslash that none before it escapes, and Q: RE2 reads no repetition behind it. Patterns of JSON Schema have no such thing. */
+const QUOTES = /(?<!\\)(?:\\\\)*\\Q/;
 const DIALECT = 'https://json-schema.org/draft/2020-12/schema';
 
 type Children = 'schema' | 'list' | 'map' | 'none';
@@ -87,6 +89,10 @@ function readPattern(reading: Reading, pattern: string, pointer: string): void {
   const fault = (detail: string) => reading.faults.push({ pointer, detail });
   if (pattern.length > MAX_PATTERN_LENGTH) {
     fault(`must not be longer than ${MAX_PATTERN_LENGTH} characters`);
+    return;
+  }
+  if (QUOTES.test(pattern)) {
+    fault('must not quote with \\Q');
     return;
   }
   const cost = patternCost(pattern);

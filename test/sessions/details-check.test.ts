@@ -111,6 +111,8 @@ describe('a schema is refused when it is put, with the place of the fault, if it
       '',
     ],
     ['repeats one thing after another', { pattern: '(?:a?){999}'.repeat(20) }, '/pattern'],
+    ['hides a repetition behind a class', { pattern: '(?:x{20}[)]){30}' }, '/pattern'],
+    ['hides one in a quotation', { pattern: '\\Q[\\E(?:a?){500}(?:a?){500}]' }, '/pattern'],
     ['repeats what may be absent', { pattern: 'a{1,400}' }, '/pattern'],
     ['repeats for too long', { pattern: '(?:ab){400}' }, '/pattern'],
     [
