@@ -11,13 +11,14 @@ const TICK_DIGITS = 11;
 const RANDOM_BYTES = 16;
 const SESSION_ID = /^([0-9a-f]{2})[0-9a-v]{11}[A-Za-z0-9_-]{22}$/;
 
-/** The last digest: one operation asks for the same one several times, and each costs 3 µs. */
-let known = { text: '', digest: Buffer.alloc(0) };
+/** The last digest: one operation asks for the same one several times. */
+let known = { text: '', digest: '' };
 
-/** SHA-256 over product, env and userId. None of the labels can hold a NUL, so the parts cannot run into each other. */
-export function userDigest({ product, env, userId }: UserRef): Buffer {
+/** SHA-256 over product, env and userId, a byte a character. None of the labels can hold a NUL, so the parts cannot run into each other. */
+export function userDigest({ product, env, userId }: UserRef): string {
   const text = `${product}\0${env}\0${userId}`;
-  if (known.text !== text) known = { text, digest: hash('sha256', text, 'buffer') };
+  // As text and not as a Buffer, which costs 2 µs more.
+  if (known.text !== text) known = { text, digest: hash('sha256', text, 'binary') };
   return known.digest;
 }
 
@@ -25,7 +26,7 @@ export function userDigest({ product, env, userId }: UserRef): Buffer {
 export const bucketName = (bucket: number): string => bucket.toString(16).padStart(2, '0');
 
 /** The bucket that all sessions of a user share: the first byte of the user's digest. */
-export const bucketOf = (user: UserRef): string => userDigest(user).toString('hex', 0, 1);
+export const bucketOf = (user: UserRef): string => bucketName(userDigest(user).charCodeAt(0));
 
 /** The bucket that an id names, or undefined if the text has not the form of a session id. */
 export const parseSessionId = (sessionId: string): { readonly bucket: string } | undefined => {

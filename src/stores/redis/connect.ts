@@ -49,12 +49,11 @@ const common = {
 
 interface Settings extends Readonly<Omit<typeof common, 'autoResendUnfulfilledCommands'>> {
   readonly autoResendUnfulfilledCommands: boolean;
-  readonly enableAutoPipelining: boolean;
   readonly commandTimeout?: number;
   /** How long a Cluster waits before it sends a command again whose connection broke; 0: it does not. */
   readonly retryDelayOnFailover?: number;
 }
-const patient: Settings = { ...common, enableAutoPipelining: true };
+const patient: Settings = common;
 const once: Settings = {
   ...patient,
   autoResendUnfulfilledCommands: false,
@@ -74,7 +73,7 @@ const clusterOptions = (
   target: RedisCredentials,
   { retryDelayOnFailover, ...settings }: Settings,
 ) => ({
-  redisOptions: { ...settings, enableAutoPipelining: false, ...credentials(target) },
+  redisOptions: { ...settings, ...credentials(target) },
   ...(retryDelayOnFailover === undefined ? {} : { retryDelayOnFailover }),
   enableOfflineQueue: false,
   scaleReads: 'master' as const,
@@ -82,7 +81,6 @@ const clusterOptions = (
   slotsRefreshTimeout: 1000,
   slotsRefreshInterval: 2000,
   maxRedirections: 6,
-  // No auto-pipelining here: a pipeline that meets a moved slot fails as a whole, a single command is redirected.
 });
 
 /**
@@ -129,7 +127,6 @@ export const connectImpatiently = (
 ): RedisClient =>
   connectRedis(target, onTrouble, {
     ...common,
-    enableAutoPipelining: false,
     commandTimeout: IMPATIENCE_MS,
   });
 

@@ -1,7 +1,7 @@
 // Owns the names of keys in Redis. All keys of a bucket share one hash tag, so that one script can change them together on any cluster.
 
 import type { Locator, Place, UserRef } from '../../sessions/session.ts';
-import { parseSessionId, userDigest } from '../../sessions/session-id.ts';
+import { bucketOf, parseSessionId, userDigest } from '../../sessions/session-id.ts';
 
 /** The ring of signing keys is the one key outside the hierarchy. */
 export const RING_KEY = 'session-mint:signing-ring';
@@ -33,9 +33,8 @@ export const tagKey = (at: Place & { readonly tag: string }, bucket: string): st
 
 /** The user's own bucket is the first byte of the digest; the key carries 128 bits of it. */
 export function userKey(user: UserRef): string {
-  const digest = userDigest(user);
-  const hash = digest.subarray(0, USER_HASH_BYTES).toString('base64url');
-  return `user:${slotTag(user, digest.toString('hex', 0, 1))}:${hash}`;
+  const hash = Buffer.from(userDigest(user).slice(0, USER_HASH_BYTES), 'latin1');
+  return `user:${slotTag(user, bucketOf(user))}:${hash.toString('base64url')}`;
 }
 
 /**

@@ -23,12 +23,8 @@ import {
 } from './keys.ts';
 import { readSession, timeMs } from './reading.ts';
 import { encodeHead, encodeRecord, headOf } from './record.ts';
-import {
-  createScriptRunner,
-  type ObserveOperation,
-  type ScriptCall,
-  type ScriptRunner,
-} from './run-script.ts';
+import { createScriptRunner, type ObserveOperation, type ScriptRunner } from './run-script.ts';
+import type { ScriptCall } from './script-command.ts';
 import { createRedisUsers } from './users.ts';
 
 export interface RedisStoreOptions {

@@ -1,13 +1,12 @@
 // Owns how a script is run: under a deadline, measured, with at most so many under way, and every error of ioredis turned into an Outage.
 
-import { Command } from 'ioredis';
 import { withDeadline } from '../../sessions/deadline.ts';
 import { Outage } from '../../sessions/errors.ts';
 import { errorCode, type RedisClient, reachPrimaries } from './connect.ts';
 import { fenceKeyBeside } from './keys.ts';
+import { createScriptSender, type ScriptArgument, type ScriptCall } from './script-command.ts';
 import { type ScriptName, scripts } from './scripts.ts';
 
-export type ScriptArgument = string | number | Buffer;
 export type RunScript = (
   name: ScriptName,
   keys: readonly string[],
@@ -28,52 +27,6 @@ const WAITING_CONNECTIONS = 4;
 
 const toOutage = (operation: string, error: unknown): Outage =>
   error instanceof Outage ? error : new Outage(`${operation}: ${errorCode(error as Error)}`);
-
-type Custom = Record<string, (...args: ScriptArgument[]) => Promise<unknown>>;
-
-/** Gives the client one method per script; called once for a client. */
-export function defineScripts(client: RedisClient): void {
-  for (const [name, definition] of Object.entries(scripts)) {
-    client.defineCommand(scriptMethod(name), definition);
-  }
-}
-
-const scriptMethod = (name: string): string => `mint_${name}`;
-
-/** What ioredis calls each script when the reply is to be Buffers. */
-const methods = Object.fromEntries(
-  Object.keys(scripts).map((name) => [name, `${scriptMethod(name)}Buffer`]),
-) as Record<ScriptName, string>;
-
-/**
- * Runs one script; replies are Buffers. ioredis sends a script that Redis has forgotten once more, and gives up if it was
- * forgotten again meanwhile: NOSCRIPT means that nothing was done, and its text cannot be forgotten.
- */
-async function callScript(
-  client: RedisClient,
-  name: ScriptName,
-  keys: readonly string[],
-  args: readonly ScriptArgument[],
-): Promise<unknown> {
-  const method = (client as unknown as Custom)[methods[name]];
-  if (method === undefined) throw new TypeError(`script ${name} is not defined`);
-  try {
-    return await method.call(client, keys.length, ...keys, ...args);
-  } catch (error) {
-    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-    const { lua } = scripts[name];
-    // Not by `callBuffer`, which cannot be auto-pipelined (ioredis 6.0 then throws where nobody can catch it).
-    return client.sendCommand(
-      new Command('eval', [lua, keys.length, ...keys, ...args], { replyEncoding: null }),
-    );
-  }
-}
-
-/** One run of a script: its keys and its arguments. */
-export interface ScriptCall {
-  readonly keys: readonly string[];
-  readonly args?: readonly ScriptArgument[];
-}
 
 /**
  * Runs one script for each call, then a write to wait for and WAIT, in one pipeline on the node that owns the keys (WAIT sent
@@ -135,10 +88,11 @@ export function createScriptRunner(deps: ScriptRunnerDeps): ScriptRunner {
   const writers = Array.from({ length: waiting }, deps.openAnother);
   // Without replicas to wait for one connection is enough, for nothing blocks on it.
   const onceWriters = Array.from({ length: Math.max(waiting, 1) }, deps.openOnce);
-  for (const each of [client, ...(replicas > 0 ? [] : onceWriters)]) defineScripts(each);
   const connections = [client, ...writers, ...onceWriters];
   const nextWriter = inTurn(writers);
   const nextOnce = inTurn(onceWriters);
+  const send = createScriptSender(client);
+  const sendOnce = createScriptSender(onceWriters[0] as RedisClient);
   let pending = 0;
 
   async function operate<T>(name: string, work: () => Promise<T>): Promise<T> {
@@ -158,7 +112,7 @@ export function createScriptRunner(deps: ScriptRunnerDeps): ScriptRunner {
   }
 
   const run: RunScript = (name, keys, args = []) =>
-    operate(name, () => callScript(client, name, keys, args));
+    operate(name, () => send(name, { keys, args }));
 
   return {
     run,
@@ -169,10 +123,8 @@ export function createScriptRunner(deps: ScriptRunnerDeps): ScriptRunner {
         : operate(name, () => callAndWait(writer, replicas, name, calls));
     },
     async runDurablyOnce(name, call) {
+      if (replicas === 0) return operate(name, () => sendOnce(name, call));
       const writer = nextOnce() as RedisClient;
-      if (replicas === 0) {
-        return operate(name, () => callScript(writer, name, call.keys, call.args ?? []));
-      }
       const [reply] = await operate(name, () => callAndWait(writer, replicas, name, [call]));
       return reply;
     },
