@@ -128,6 +128,9 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     loggerInstance: deps.logger,
     // `observeRequests` logs each request, without its address.
     logController: new LogController({ disableRequestLogging: true }),
+    // `observeRequests` names the request in its lines; a logger for each would cost as much as the line.
+    childLoggerFactory: (logger, _bindings, options) =>
+      options.level === undefined ? logger : logger.child({}, options),
     genReqId: deps.newRequestId,
     requestIdHeader: false,
     trustProxy: deps.trustProxy.length > 0 ? [...deps.trustProxy] : false,

@@ -1,6 +1,6 @@
 // Owns how a request proves its caller, and what it may reach then.
 
-import type { FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
+import type { FastifyRequest, onRequestHookHandler } from 'fastify';
 import { isWithin } from '../callers/address-range.ts';
 import type { Authenticate, Caller, Permission } from '../callers/caller.ts';
 import { covers } from '../sessions/scope.ts';
@@ -25,29 +25,41 @@ const BEARER = /^bearer ([\x21-\x7e]+)$/i;
 /** Called with each request that was refused for its key; may throw another refusal. */
 export type OnRefusedKey = (request: FastifyRequest) => Promise<void>;
 
-/** Sets `request.caller`, or rejects with ProblemError `unauthenticated`, or `forbidden` without the route's permission. */
+/** Why this caller may not use the route, if it may not. */
+function callerFault(request: FastifyRequest, caller: Caller): ProblemError | undefined {
+  const { permission } = request.routeOptions.config;
+  // A route of the protected scope without a permission is open to nobody.
+  if (permission === undefined || !caller.permissions.has(permission)) {
+    return new ProblemError('forbidden', 'The API key lacks the permission for this call.');
+  }
+  if (caller.allowedCidrs !== undefined && !isWithin(caller.allowedCidrs, request.ip)) {
+    return new ProblemError('forbidden', 'The API key may not be used from this address.');
+  }
+  return undefined;
+}
+
+/** Sets `request.caller`, or ends with ProblemError `unauthenticated`, or `forbidden` without the route's permission. */
 export function requireCaller(
   authenticate: Authenticate,
   onRefusedKey: OnRefusedKey,
-): onRequestAsyncHookHandler {
-  return async (request) => {
+): onRequestHookHandler {
+  async function refuse(request: FastifyRequest): Promise<never> {
+    await onRefusedKey(request);
+    throw new ProblemError('unauthenticated', 'Send a valid API key as a bearer credential.', {
+      headers: { 'www-authenticate': 'Bearer' },
+    });
+  }
+  return (request, _reply, done) => {
     const apiKey = BEARER.exec(request.headers.authorization ?? '')?.[1];
-    const caller = apiKey === undefined ? undefined : await authenticate(apiKey);
-    if (caller === undefined) {
-      await onRefusedKey(request);
-      throw new ProblemError('unauthenticated', 'Send a valid API key as a bearer credential.', {
-        headers: { 'www-authenticate': 'Bearer' },
-      });
-    }
-    const { permission } = request.routeOptions.config;
-    // A route of the protected scope without a permission is open to nobody.
-    if (permission === undefined || !caller.permissions.has(permission)) {
-      throw new ProblemError('forbidden', 'The API key lacks the permission for this call.');
-    }
-    if (caller.allowedCidrs !== undefined && !isWithin(caller.allowedCidrs, request.ip)) {
-      throw new ProblemError('forbidden', 'The API key may not be used from this address.');
-    }
-    request.caller = caller;
+    const admit = (caller: Caller | undefined) => {
+      if (caller === undefined) return void refuse(request).catch(done);
+      request.caller = caller;
+      done(callerFault(request, caller));
+    };
+    const caller = apiKey === undefined ? undefined : authenticate(apiKey);
+    // Not async: what is known at once need not wait for a promise.
+    if (caller instanceof Promise) caller.then(admit, done);
+    else admit(caller);
   };
 }
 

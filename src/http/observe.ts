@@ -14,6 +14,7 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics): void {
     metrics.observeRequest(method, route, status, elapsedTime / 1000);
     request.log.info(
       {
+        reqId: request.id,
         method,
         route,
         status,
@@ -31,9 +32,10 @@ export function observeRequests(app: FastifyInstance, metrics: Metrics): void {
 export function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler((error: Error, request, reply) => {
     const problem = errorToProblem(error);
-    if (problem.code === 'internal') request.log.error({ err: error }, 'unexpected error');
+    const { id: reqId } = request;
+    if (problem.code === 'internal') request.log.error({ reqId, err: error }, 'unexpected error');
     else if (PROBLEM_KINDS[problem.code].retryable)
-      request.log.warn({ code: problem.code, why: error.message }, 'unavailable');
+      request.log.warn({ reqId, code: problem.code, why: error.message }, 'unavailable');
     return sendProblem(request, reply, problem);
   });
 }

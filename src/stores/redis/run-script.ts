@@ -111,8 +111,7 @@ export function createScriptRunner(deps: ScriptRunnerDeps): ScriptRunner {
     }
   }
 
-  const run: RunScript = (name, keys, args = []) =>
-    operate(name, () => send(name, { keys, args }));
+  const run: RunScript = (name, keys, args = []) => operate(name, () => send(name, { keys, args }));
 
   return {
     run,

@@ -32,20 +32,20 @@ function encode(parts: readonly (string | Buffer)[]): Buffer {
   return Buffer.concat(pieces);
 }
 
+const asText = (argument: ScriptArgument): string | Buffer =>
+  typeof argument === 'number' ? String(argument) : argument;
+
+/** Replies are Buffers. */
 class ScriptCommand extends Command {
+  constructor(verb: 'evalsha' | 'eval', script: string, { keys, args = [] }: ScriptCall) {
+    super(verb, [], { replyEncoding: null });
+    // Not by the constructor above, which looks for lists among them.
+    this.args = [script, String(keys.length), ...keys, ...args.map(asText)];
+  }
   override toWritable(): Buffer {
     return encode([this.name, ...(this.args as (string | Buffer)[])]);
   }
 }
-
-/** Replies are Buffers. */
-const command = (verb: 'evalsha' | 'eval', script: string, { keys, args = [] }: ScriptCall) =>
-  new ScriptCommand(verb, [script, String(keys.length), ...keys, ...args.map(asText)], {
-    replyEncoding: null,
-  });
-
-const asText = (argument: ScriptArgument): string | Buffer =>
-  typeof argument === 'number' ? String(argument) : argument;
 
 type Send = (command: Command) => unknown;
 
@@ -77,10 +77,10 @@ export function createScriptSender(
   const send = sendTogether(client);
   return async (name, call) => {
     try {
-      return await send(command('evalsha', hashes[name], call));
+      return await send(new ScriptCommand('evalsha', hashes[name], call));
     } catch (error) {
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      return await send(command('eval', scripts[name].lua, call));
+      return await send(new ScriptCommand('eval', scripts[name].lua, call));
     }
   };
 }
