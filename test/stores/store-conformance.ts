@@ -24,6 +24,8 @@ export interface StoreUnderTest {
 
 const RACERS = 100;
 const LIMIT = 10_000;
+/** More than any store reads at once. */
+const CROWD = 2_300;
 
 let productNumber = 0;
 /** A product of its own for each test: tests share the store and never meet. */
@@ -231,6 +233,37 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
           expect(left.sessions).toHaveLength(alive);
           expect(removed + alive).toBe(before.length + during.length);
         }
+      });
+
+      it('of a user who has thousands: all of them, also those that are shortened meanwhile, and of one tag alone', async () => {
+        const first = await created();
+        const { product, env, userId, createdAtMs } = first;
+        const all = [first, ...Array.from({ length: CROWD - 1 }, () => sibling(first))].map(
+          (one, i) => ({ ...one, expiresAtMs: createdAtMs + 3_600_000 + i }),
+        );
+        for (let i = 1; i < CROWD; i += RACERS) {
+          await Promise.all(
+            all.slice(i, i + RACERS).map((one) => store.create(one, { perUser: LIMIT })),
+          );
+        }
+        const chat = await createdBeside(first, { tag: 'support-chat' });
+        const listed = await store.listUser({ product, env, userId, limit: CROWD + 1 });
+        expect(new Set(listed.sessions.map(({ sessionId }) => sessionId)).size).toBe(CROWD + 1);
+        expect(await store.readUser({ product, env, userId, tag: first.tag })).toMatchObject({
+          activeSessions: CROWD,
+        });
+        const shortened = all
+          .slice(-RACERS)
+          .map((one) =>
+            at.other.replace(one, rewritten(one, { expiresAtMs: createdAtMs + 60_000 })),
+          );
+        const [removed] = await Promise.all([
+          store.removeUser({ product, env, userId, tag: first.tag }),
+          ...shortened,
+        ]);
+        expect(removed).toBeGreaterThanOrEqual(CROWD);
+        const left = await store.listUser({ product, env, userId, limit: 10 });
+        expect(left.sessions.map(({ sessionId }) => sessionId)).toEqual([chat.sessionId]);
       });
 
       it('and trims expired entries from its indexes while others live on', async () => {

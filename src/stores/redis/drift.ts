@@ -4,7 +4,7 @@
 import type { Locator, Place } from '../../sessions/session.ts';
 import { bucketOf, parseSessionId } from '../../sessions/session-id.ts';
 import { primariesOf, type RedisClient } from './connect.ts';
-import { type IndexEntry, readLive } from './indexes.ts';
+import { liveSlices } from './indexes.ts';
 import { partKeys, sessionKey, tagKey, userKey, userMember } from './keys.ts';
 import { readSession } from './reading.ts';
 import type { ScriptRunner } from './run-script.ts';
@@ -28,7 +28,6 @@ const SESSION_KEY = /^session:\{([^:]+):([^:]+):[0-9a-f]{2}\}:([^:]+):([^:]+)$/;
 const TAG_KEY = /^tag:\{([^:]+):([^:]+):([0-9a-f]{2})\}:([^:]+)$/;
 const USERS_KEY = /^users:\{([^:]+):([^:]+):([0-9a-f]{2})\}(?::([^:]+))?$/;
 const SCAN_COUNT = 500;
-const USERS_AT_ONCE = 500;
 
 async function* keysOf(client: RedisClient): AsyncGenerator<string> {
   for (const node of primariesOf(client)) {
@@ -70,16 +69,13 @@ async function auditUsers(
 ): Promise<number> {
   const [index] = partKeys(place, bucket, tag);
   let off = 0;
-  let last: IndexEntry | undefined;
-  do {
-    const users = await readLive(runner, index, last, USERS_AT_ONCE);
+  for await (const users of liveSlices(runner, index)) {
     for (const { member, score } of users) {
       const sessions = userKey({ ...place, userId: member });
       const ends = Number(await runner.run('lastExpiry', [sessions], [tag]));
       off += ends === score ? 0 : 1;
     }
-    last = users.at(-1);
-  } while (last !== undefined);
+  }
   return off;
 }
 
@@ -98,11 +94,12 @@ export async function reportDrift(client: RedisClient, runner: ScriptRunner): Pr
       usersOff += audit?.usersOff ?? 0;
     } else if (ofTag) {
       const [, product = '', env = '', , tag = ''] = ofTag;
-      const ids = (await runner.run('members', [key])) as Buffer[];
-      for (const id of ids) {
-        const at = { product, env, tag, sessionId: String(id) };
-        const exists = parseSessionId(at.sessionId) && (await client.exists(sessionKey(at)));
-        phantoms += exists ? 0 : 1;
+      for await (const slice of liveSlices(runner, key)) {
+        for (const { member: sessionId } of slice) {
+          const at = { product, env, tag, sessionId };
+          const exists = parseSessionId(sessionId) && (await client.exists(sessionKey(at)));
+          phantoms += exists ? 0 : 1;
+        }
       }
     } else if (ofUsers) {
       const [, product = '', env = '', bucket = '', tag = ''] = ofUsers;

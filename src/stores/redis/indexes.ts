@@ -4,6 +4,7 @@ import type { Locator } from '../../sessions/session.ts';
 import { bucketName } from '../../sessions/session-id.ts';
 import type { TagPosition, TagQuery, UserRemoval } from '../../sessions/session-store.ts';
 import type { PartRef, UserPosition } from '../../sessions/user-store.ts';
+import { ENTRIES_AT_ONCE } from './index-lua.ts';
 import { parseUserMember, partKeys, tagKey, userKey } from './keys.ts';
 import type { ScriptRunner } from './run-script.ts';
 
@@ -26,16 +27,22 @@ const isBehind = (entry: IndexEntry, after: IndexEntry | undefined): boolean =>
 
 /** The first `count` entries behind `after`, which may share its score with any number of others: in as many slices as it takes. */
 async function readBehind(
-  slice: (lowestScore: number | undefined, offset: number) => Promise<readonly IndexEntry[]>,
+  slice: (
+    lowestScore: number | undefined,
+    offset: number,
+    size: number,
+  ) => Promise<readonly IndexEntry[]>,
   after: IndexEntry | undefined,
   count: number,
   isWanted: (entry: IndexEntry) => boolean = () => true,
 ): Promise<readonly IndexEntry[]> {
   const found: IndexEntry[] = [];
-  for (let offset = 0; found.length < count; offset += count) {
-    const entries = await slice(after?.score, offset);
+  // One more than wanted: nearly always the first is the one that we stand on.
+  const size = after === undefined ? count : count + 1;
+  for (let offset = 0; found.length < count; offset += size) {
+    const entries = await slice(after?.score, offset, size);
     found.push(...entries.filter((entry) => isBehind(entry, after) && isWanted(entry)));
-    if (entries.length < count) break;
+    if (entries.length < size) break;
   }
   return found.slice(0, count);
 }
@@ -48,11 +55,23 @@ export const readLive = (
   count: number,
 ): Promise<readonly IndexEntry[]> =>
   readBehind(
-    async (lowest = 0, offset) =>
-      entriesOf((await run('slice', [index], [lowest, offset, count])) as Buffer[]),
+    async (lowest = 0, offset, size) =>
+      entriesOf((await run('slice', [index], [lowest, offset, size])) as Buffer[]),
     after,
     count,
   );
+
+/** All live entries of an index, so many at once that Redis is not held up; in order of their scores. */
+export async function* liveSlices(
+  runner: ScriptRunner,
+  index: string,
+): AsyncGenerator<readonly IndexEntry[]> {
+  let slice: readonly IndexEntry[] = [];
+  do {
+    slice = await readLive(runner, index, slice.at(-1), ENTRIES_AT_ONCE);
+    yield slice;
+  } while (slice.length === ENTRIES_AT_ONCE);
+}
 
 /** One bucket's part of a walk over the sessions of a tag. */
 export async function readBucket(
@@ -79,11 +98,11 @@ export async function readUserBucket(
   const [index] = partKeys(part, bucketName(bucket), part.tag ?? '');
   let forgottenMs = 0;
   const found = await readBehind(
-    async (lowest, offset) => {
+    async (lowest, offset, size) => {
       const [forgotten, ...flat] = (await run(
         'userSlice',
         [index],
-        [retentionMs, lowest ?? '-inf', offset, count],
+        [retentionMs, lowest ?? '-inf', offset, size],
       )) as [Buffer, ...Buffer[]];
       forgottenMs = Number(forgotten);
       return entriesOf(flat);
@@ -95,18 +114,20 @@ export async function readUserBucket(
   return found.map(({ member, score }) => ({ bucket, standing: score, userId: member }));
 }
 
-/** All live sessions of a user as locators, newest first. */
+/** All live sessions of a user as locators, newest first. If they are not `ofOneMoment`, one that was shortened meanwhile may be missing. */
 export async function locateUser(
   runner: ScriptRunner,
   user: Omit<UserRemoval, 'except'>,
-): Promise<readonly Locator[]> {
-  const members = (await runner.run('members', [userKey(user)])) as Buffer[];
-  return members
-    .map((member) => ({
-      product: user.product,
-      env: user.env,
-      ...parseUserMember(member.toString()),
-    }))
+): Promise<{ readonly located: readonly Locator[]; readonly ofOneMoment: boolean }> {
+  const members = new Set<string>();
+  let slices = 0;
+  for await (const slice of liveSlices(runner, userKey(user))) {
+    for (const { member } of slice) members.add(member);
+    slices++;
+  }
+  const located = [...members]
+    .map((member) => ({ product: user.product, env: user.env, ...parseUserMember(member) }))
     .filter(({ tag }) => user.tag === undefined || tag === user.tag)
     .sort((a, b) => (a.sessionId < b.sessionId ? 1 : -1));
+  return { located, ofOneMoment: slices === 1 };
 }

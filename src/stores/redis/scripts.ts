@@ -25,11 +25,11 @@ local record, expiry, id, tag, user, seen = ARGV[1], ARGV[2], ARGV[3], ARGV[4], 
 retention = tonumber(ARGV[6])
 local head = redis.call('GETRANGE', KEYS[8], 0, ${HEAD_BYTES - 1})
 local written = head == string.sub(record, 1, ${HEAD_BYTES})
-local function write(started)
+local function write(started, shortened)
   redis.call('SET', KEYS[8], record, 'PXAT', expiry)
   add(KEYS[1], expiry, id)
   add(KEYS[2], expiry, id .. ':' .. tag)
-  see(user, tag, seen, started, expiry)
+  see(user, tag, seen, started, expiry, shortened)
 end
 `;
 
@@ -43,15 +43,23 @@ if written then return {'created'} end
 if head ~= '' then return {'taken'} end
 if math.abs(now - seen) > ${MAX_SKEW_MS} then return {'skewed', ms(now)} end
 
+local live = redis.call('ZCOUNT', KEYS[2], '(' .. ms(now), '+inf')
 -- How many live sessions of the user under this tag are too many if one more is to start, and ids of the oldest of these, as many as may go at once.
 local function in_excess(most)
+  if live < most then return live - most + 1, {} end
   local suffix, count, oldest = ':' .. tag, 0, {}
   local members = redis.call('ZRANGE', KEYS[2], '(' .. ms(now), '+inf', 'BYSCORE')
+  local first
   for _, member in ipairs(members) do
-    if string.sub(member, -#suffix) == suffix then count = count + 1 end
+    if string.sub(member, -#suffix) == suffix then
+      count = count + 1
+      if not first or member < first then first = member end
+    end
   end
   local room = math.min(count - most + 1, ${EVICT})
   if room <= 0 or ARGV[10] == 'reject' then return count - most + 1, oldest end
+  -- Nearly always: not worth another walk.
+  if room == 1 then return 1, {string.sub(first, 1, -#suffix - 1)} end
   for _, member in ipairs(members) do
     if string.sub(member, -#suffix) == suffix then
       -- Kept in order, the oldest first; what is older than the youngest of them takes its place.
@@ -70,7 +78,7 @@ local excess, oldest = 0, {}
 if ARGV[9] then excess, oldest = in_excess(tonumber(ARGV[9])) end
 if excess > 0 and ARGV[10] == 'reject' then return {'limit_reached'} end
 excess = math.max(excess, 0)
-if redis.call('ZCOUNT', KEYS[2], '(' .. ms(now), '+inf') - excess >= tonumber(ARGV[8]) then return {'limit_reached'} end
+if live - excess >= tonumber(ARGV[8]) then return {'limit_reached'} end
 
 local again = excess > #oldest
 local sessions, members = {}, {}
@@ -86,7 +94,7 @@ if #oldest > 0 then
   remove(KEYS[2], members)
   leave(user, tag)
 end
-if not again then write(1) end
+if not again then write(1, false) end
 return {again and 'again' or 'created', unpack(oldest)}
 `;
 
@@ -95,7 +103,7 @@ const REPLACE = `#!lua
 ${NOW}${TIDY}${USERS}${WRITE}
 if written then return 'replaced' end
 if head ~= ARGV[8] or now >= tonumber(ARGV[9]) then return 'stale' end
-write(0)
+write(0, tonumber(expiry) < tonumber(ARGV[9]))
 return 'replaced'
 `;
 
@@ -124,12 +132,6 @@ ${NOW}
 local from = '(' .. ms(now)
 if tonumber(ARGV[1]) > now then from = ARGV[1] end
 return redis.call('ZRANGE', KEYS[1], from, '+inf', 'BYSCORE', 'LIMIT', ARGV[2], ARGV[3], 'WITHSCORES')
-`;
-
-/** KEYS an index. Answers the members of all live entries; without scores, which would cost as much again. */
-const MEMBERS = `#!lua flags=allow-oom
-${NOW}
-return redis.call('ZRANGE', KEYS[1], '(' .. ms(now), '+inf', 'BYSCORE')
 `;
 
 /** KEYS a value. ARGV what is there ('' for nothing), what is to be there. */
@@ -177,7 +179,6 @@ export const scripts = {
   remove: { lua: REMOVE },
   read: { lua: READ },
   slice: { lua: SLICE },
-  members: { lua: MEMBERS },
   swap: { lua: SWAP },
   claim: { lua: CLAIM },
   replaceClaim: { lua: REPLACE_CLAIM },

@@ -68,12 +68,12 @@ local function is_forgotten(set, user, record)
   return math.abs(tonumber(redis.call('ZSCORE', set, user) or 0)) <= now - retention
 end
 
--- The expiry of a user's last live session, of one tag unless it is ''; nil if there is none. From the last back by rank, without
--- scores: an offset into a range by score would be walked through from the start each time.
-local function last_expiry(user_index, tag)
+-- The expiry of a user's last live session, of one tag unless it is ''; nil if there is none. None ends after 'latest', so it begins
+-- there. Then back by rank, without scores: an offset into a range by score would be walked through from the start each time.
+local function last_expiry(user_index, tag, latest)
   local live = redis.call('ZCOUNT', user_index, '(' .. ms(now), '+inf')
   local suffix = ':' .. tag
-  for from = 0, live - 1, ${WALK} do
+  for from = redis.call('ZCOUNT', user_index, '(' .. latest, '+inf'), live - 1, ${WALK} do
     local members = redis.call('ZRANGE', user_index, from, math.min(from + ${WALK}, live) - 1, 'REV')
     for _, member in ipairs(members) do
       if tag == '' or string.sub(member, -#suffix) == suffix then return redis.call('ZSCORE', user_index, member) end
@@ -81,8 +81,8 @@ local function last_expiry(user_index, tag)
   end
 end
 
--- A user was seen at a start (started = 1) or a refresh (0) of a session that runs out at 'expiry'.
-local function see_user(tag, set, records, user, seen, started, expiry)
+-- A user was seen at a start (started = 1) or a refresh (0) of a session that runs out at 'expiry', sooner than before if it was shortened.
+local function see_user(tag, set, records, user, seen, started, expiry, shortened)
   if tidies then drop_forgotten(tag, set, records, ${DROP}) end
   local field = ':' .. user
   local found = redis.call('HMGET', records, field, '#')
@@ -103,8 +103,10 @@ local function see_user(tag, set, records, user, seen, started, expiry)
     redis.call('HSET', records, field, record)
   end
   local later = redis.call('ZADD', set, 'GT', 'CH', expiry, user)
-  -- Only a refresh may have shortened what was the last one; one that comes so late that its own end has passed leaves none.
-  if later == 0 and started == 0 then redis.call('ZADD', set, last_expiry(KEYS[2], tag) or expiry, user) end
+  -- What was shortened may have been the last one; one that comes so late that its own end has passed leaves none.
+  if later == 0 and shortened then
+    redis.call('ZADD', set, last_expiry(KEYS[2], tag, redis.call('ZSCORE', set, user)) or expiry, user)
+  end
 end
 
 -- Lets both parts live until the retention of their users is over, and an hour at most beyond: so it need not be said at every write.
@@ -127,16 +129,20 @@ local function keep(tag, expiry)
 end
 
 -- KEYS 2 to 7: user index, users of all tags, their records, users of the tag, their records, parts of the bucket.
-local function see(user, tag, seen, started, expiry)
+local function see(user, tag, seen, started, expiry, shortened)
   parts = KEYS[7]
-  see_user('', KEYS[3], KEYS[4], user, seen, started, expiry)
-  see_user(tag, KEYS[5], KEYS[6], user, seen, started, expiry)
+  see_user('', KEYS[3], KEYS[4], user, seen, started, expiry, shortened)
+  see_user(tag, KEYS[5], KEYS[6], user, seen, started, expiry, shortened)
   keep(tag, expiry)
 end
 
 -- Sessions of a user were ended: it stays as long as its last one lives, or has left now.
 local function leave(user, tag)
-  redis.call('ZADD', KEYS[3], 'XX', last_expiry(KEYS[2], '') or ms(-now), user)
-  redis.call('ZADD', KEYS[5], 'XX', last_expiry(KEYS[2], tag) or ms(-now), user)
+  local function leave_part(part, set)
+    local latest = redis.call('ZSCORE', set, user)
+    if latest then redis.call('ZADD', set, last_expiry(KEYS[2], part, latest) or ms(-now), user) end
+  end
+  leave_part('', KEYS[3])
+  leave_part(tag, KEYS[5])
 end
 `;

@@ -1,6 +1,6 @@
 // Owns the scripts that read, recount and erase what is kept of users. Those that write sessions keep it (scripts.ts).
 
-import { NOW } from './index-lua.ts';
+import { ENTRIES_AT_ONCE, NOW } from './index-lua.ts';
 import { USERS } from './user-lua.ts';
 
 /** Users past their retention that a reader of numbers drops at once; it asks until none is left. */
@@ -24,7 +24,7 @@ return {
 }
 `;
 
-/** KEYS users of a part, their records, user index. ARGV retention, user id, tag ('' for all). Answers first seen, last seen, sessions started, live sessions; nothing if unknown. */
+/** KEYS users of a part, their records, user index. ARGV retention, user id, tag ('' for all). Answers first seen, last seen, sessions started, live sessions (-1: too many to count those of a tag at once); nothing if unknown. */
 const USER = `#!lua flags=allow-oom
 ${NOW}${USERS}
 retention = tonumber(ARGV[1])
@@ -33,9 +33,9 @@ if not score or math.abs(tonumber(score)) <= now - retention then return {} end
 local record = redis.call('HGET', KEYS[2], ':' .. ARGV[2])
 if not record then return {} end
 local first_seen, last_seen, sessions = struct.unpack('>I6I6I4', record)
-local live
-if ARGV[3] == '' then live = redis.call('ZCOUNT', KEYS[3], '(' .. ms(now), '+inf')
-else
+local live = redis.call('ZCOUNT', KEYS[3], '(' .. ms(now), '+inf')
+if ARGV[3] ~= '' and live > ${ENTRIES_AT_ONCE} then live = -1
+elseif ARGV[3] ~= '' then
   live = 0
   local suffix = ':' .. ARGV[3]
   for _, member in ipairs(redis.call('ZRANGE', KEYS[3], '(' .. ms(now), '+inf', 'BYSCORE')) do
@@ -117,7 +117,7 @@ return 0
 /** KEYS a user index. ARGV tag ('' for all). Answers the expiry of the user's last live session; '' if there is none. */
 const LAST_EXPIRY = `#!lua flags=allow-oom
 ${NOW}${USERS}
-return last_expiry(KEYS[1], ARGV[1]) or ''
+return last_expiry(KEYS[1], ARGV[1], '+inf') or ''
 `;
 
 export const userScripts = {

@@ -4,7 +4,7 @@ import { BUCKET_COUNT, bucketName, bucketOf } from '../../sessions/session-id.ts
 import type { Activity, PartRef, User, UserQuery, UserStore } from '../../sessions/user-store.ts';
 import { addActivities, weekdayOf } from '../activity.ts';
 import { walkBuckets } from '../bucket-walk.ts';
-import { readUserBucket } from './indexes.ts';
+import { locateUser, readUserBucket } from './indexes.ts';
 import { partKeys, partsKey, tagKey, userKey } from './keys.ts';
 import type { ScriptRunner } from './run-script.ts';
 
@@ -14,13 +14,13 @@ const BUCKETS_AT_ONCE = 32;
 const text = (value: unknown): string => String(value);
 
 async function readUser(
-  { run }: ScriptRunner,
+  runner: ScriptRunner,
   retentionMs: number,
   query: UserQuery,
 ): Promise<User | undefined> {
   const { userId, tag = '' } = query;
   const bucket = bucketOf(query);
-  const [firstSeen, lastSeen, sessions, live] = (await run(
+  const [firstSeen, lastSeen, sessions, live] = (await runner.run(
     'user',
     [...partKeys(query, bucket, tag), userKey(query)],
     [retentionMs, userId, tag],
@@ -31,7 +31,8 @@ async function readUser(
     firstSeenAtMs: Number(firstSeen),
     lastSeenAtMs: Number(lastSeen),
     totalSessions: Number(sessions),
-    activeSessions: Number(live),
+    activeSessions:
+      Number(live) < 0 ? (await locateUser(runner, query)).located.length : Number(live),
   };
 }
 
