@@ -39,6 +39,10 @@ export interface Client {
   readonly operations: readonly Operation[];
   /** Parts of the tokens that were given out: all but their headers, which read alike. */
   readonly tokenParts: ReadonlySet<string>;
+  /** Bodies of all answers that were errors. */
+  readonly errorBodies: readonly string[];
+  /** What was called and answered: method and path, without the query. */
+  readonly calls: ReadonlySet<string>;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -98,6 +102,8 @@ export function createClient(
 ): Client {
   const operations: Operation[] = [];
   const tokenParts = new Set<string>();
+  const errorBodies: string[] = [];
+  const calls = new Set<string>();
 
   async function judgeForm(response: Response, body: Json, question: Question, pair?: HeldPair) {
     const form = malformed(response, body);
@@ -134,6 +140,8 @@ export function createClient(
   return {
     operations,
     tokenParts,
+    errorBodies,
+    calls,
     async ask(question) {
       const { kind, life, instance, path, body, presented, respelled } = question;
       const startedMs = Date.now();
@@ -153,6 +161,8 @@ export function createClient(
         const response = await fetch(`http://127.0.0.1:${ports()[instance]}${path}`, request);
         const text = await response.text();
         endedMs = Date.now();
+        if (!response.ok) errorBodies.push(text);
+        if (response.status !== 503) calls.add(`${request.method} ${path.replace(/\?.*/, '')}`);
         const { pair, id, ...settled } = await settle(question, response, text);
         const operation = { ...about, endedMs, ...settled };
         operations.push(operation);

@@ -7,6 +7,8 @@ import type { OperationKind } from './history.ts';
 const PLACE = { product: 'my-app', env: 'prd', tag: 'user-session' };
 /** Stands in the details of everybody, and may be written nowhere. */
 export const DETAIL = 'canary-detail-of-the-lives';
+/** What every third start is called begins so. */
+export const START_KEY = 'canary-start-of-life';
 const INSTANCES = 2;
 /** Alive at once; each is asked to do something several times a second. */
 const MOST_LIVES = 60;
@@ -36,7 +38,7 @@ export const WEIGHTS: readonly (readonly [Habit, number])[] = [
   ['change', 6],
   ['readUser', 4],
   ['list', 4],
-  ['numbers', 1],
+  ['numbers', 3],
   ['leave', 3],
   ['leaveEverywhere', 2],
   ['leaveInHaste', 3],
@@ -127,13 +129,15 @@ export function createLives(client: Client, random: () => number): Lives {
       body: {
         ...PLACE,
         data: { userId: userOf(life.number), details: { mark: life.number, note: DETAIL } },
+        // No more to be written down than details are.
+        ...(life.number % 2 === 0 ? { client: { device: DETAIL } } : {}),
       },
       ...rest,
     });
 
   /** Under an idempotency key: at both instances at once, and once more if neither answered. */
   async function startOnce(life: Life): Promise<Answered> {
-    const headers = { 'idempotency-key': `start-of-${life.number}-${keyBase}` };
+    const headers = { 'idempotency-key': `${START_KEY}-${life.number}-${keyBase}` };
     const both = await Promise.all([0, 1].map((instance) => start(life, { instance, headers })));
     return both.find(({ pair }) => pair !== undefined) ?? start(life, { headers });
   }

@@ -22,6 +22,7 @@ const ROUND_OF_TYPE: readonly Call[] = [
   onType('GET'),
   { path: '/session-types/my-app', method: 'GET' },
   onType('POST', '/check', { env: 'prd', sample: 20, type: TYPE }),
+  { path: '/users/my-app/prd/nobody', method: 'DELETE' },
   onType('DELETE'),
 ];
 const roundOfKey = (id: string): readonly Call[] => [

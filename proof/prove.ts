@@ -28,6 +28,7 @@ const brokenOff = (error: unknown): RunResult => ({
   unknown: 0,
   recoveryMs: Number.POSITIVE_INFINITY,
   violations: [],
+  missing: [],
   brokenOff: String(error),
 });
 
@@ -53,7 +54,10 @@ export async function prove(options: ProveOptions): Promise<readonly ProvenScena
 export const allHeld = (proven: readonly ProvenScenario[]): boolean =>
   proven.length > 0 &&
   proven.every(({ results }) =>
-    results.every(({ violations, judged }) => violations.length === 0 && judged >= MIN_JUDGED),
+    results.every(
+      ({ violations, judged, missing }) =>
+        violations.length === 0 && missing.length === 0 && judged >= MIN_JUDGED,
+    ),
   );
 
 /** A row for each scenario: for each invariant the runs in which it held, of the runs that count; `-` where it is not promised. */
@@ -82,15 +86,18 @@ const MOST_SHOWN = 3;
 /** Each broken promise in words, a few for each invariant. */
 export const complaints = (proven: readonly ProvenScenario[]): readonly string[] =>
   proven.flatMap(({ scenario, results }) =>
-    results.flatMap(({ violations, judged, brokenOff: why = `only ${judged} operations` }) => [
-      ...(judged < MIN_JUDGED ? [`${scenario.name}: ${why}, does not count`] : []),
-      ...INVARIANTS.flatMap((invariant) =>
-        violations
-          .filter((each) => each.invariant === invariant)
-          .slice(0, MOST_SHOWN)
-          .map(({ what }) => `${scenario.name}: ${invariant} ${what}`),
-      ),
-    ]),
+    results.flatMap(
+      ({ violations, judged, missing, brokenOff: why = `only ${judged} operations` }) => [
+        ...missing.map((operation) => `${scenario.name}: never called ${operation}`),
+        ...(judged < MIN_JUDGED ? [`${scenario.name}: ${why}, does not count`] : []),
+        ...INVARIANTS.flatMap((invariant) =>
+          violations
+            .filter((each) => each.invariant === invariant)
+            .slice(0, MOST_SHOWN)
+            .map(({ what }) => `${scenario.name}: ${invariant} ${what}`),
+        ),
+      ],
+    ),
   );
 
 if (process.argv[1] === import.meta.filename) {

@@ -11,8 +11,10 @@ import { takeJwksCopy } from './jwks-copy.ts';
 import { driftOf, keysBeyondBaseline } from './left-behind.ts';
 import { createLives } from './lives.ts';
 import { operate } from './operator.ts';
-import { secretsWritten } from './output-search.ts';
+import { secretsWritten, someSeeds } from './output-search.ts';
+import { neverCalled } from './places.ts';
 import { promisedIn, type Scenario } from './scenarios.ts';
+import { witness } from './store-witness.ts';
 import { startWorld, type World } from './worlds.ts';
 
 export interface RunOptions {
@@ -31,6 +33,8 @@ export interface RunResult {
   readonly recoveryMs: number;
   /** Of the promised invariants only. */
   readonly violations: readonly Violation[];
+  /** Operations that were never called, and must be in every run. */
+  readonly missing: readonly string[];
   /** Why it came to no end; undefined if it did. */
   readonly brokenOff?: string;
 }
@@ -77,8 +81,9 @@ async function strike(world: World, scenario: Scenario, options: RunOptions, cli
   await sleep(AFTER_MS);
   const grownKb = growth.stop();
   await Promise.all([stop(), rest()]);
+  const seeds = await someSeeds(world);
   await lives.examine();
-  return { lives, usableMs, grownKb };
+  return { lives, usableMs, grownKb, seeds };
 }
 
 async function live(world: World, scenario: Scenario, options: RunOptions): Promise<RunResult> {
@@ -88,7 +93,8 @@ async function live(world: World, scenario: Scenario, options: RunOptions): Prom
   const keys: [string, ...string[]] = [TEST_ROOT_KEY];
   if (remembers) keys.push(await administer(world));
   const client = createClient(ports, keys, await takeJwksCopy(ports, options.random));
-  const { lives, usableMs, grownKb } = await strike(world, scenario, options, client);
+  const collect = await witness(world.servers);
+  const { lives, usableMs, grownKb, seeds } = await strike(world, scenario, options, client);
 
   const { env = {}, endsByTime = false } = scenario;
   const absoluteTtlMs = seconds(env, 'ABSOLUTE_TTL_SECONDS', 2_592_000);
@@ -97,7 +103,7 @@ async function live(world: World, scenario: Scenario, options: RunOptions): Prom
   // An index lives as long as its last member; that is what a session that ends by time takes.
   const withinMs = endsByTime ? absoluteTtlMs + 1500 : 1500;
   const left = await keysBeyondBaseline(world, withinMs, endsByTime);
-  const written = secretsWritten(world, client, keys);
+  const written = await secretsWritten(world, client, keys, seeds, await collect());
   const history: History = {
     operations: client.operations,
     usableMs,
@@ -110,7 +116,7 @@ async function live(world: World, scenario: Scenario, options: RunOptions): Prom
     [grownKb > MAX_GROWTH_KB, 'I8', `grew by ${grownKb} kB`],
     [left > 0, 'I11', `${left} keys are left`],
     [drift !== 0, 'I11', `the numbers are off by ${drift}`],
-    [written > 0, 'secrets', `${written} secrets were written`],
+    ...written.map((what) => [true, 'secrets', what] as const),
   ];
   const measured = found.flatMap(([broken, invariant, what]) =>
     broken ? [{ invariant, what }] : [],
@@ -124,6 +130,7 @@ async function live(world: World, scenario: Scenario, options: RunOptions): Prom
     violations: [...judge(history), ...measured].filter(({ invariant }) =>
       promised.includes(invariant),
     ),
+    missing: await neverCalled(client.calls),
   };
 }
 

@@ -1,13 +1,13 @@
 // Owns `npm run secrets`: a whole life of sessions, faults included, and then the search for every secret wherever something was written down.
 
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { type RedisServer, startRedis } from '../test/support/redis-server.ts';
 import { type ServiceProcess, startService } from '../test/support/service-process.ts';
 import { startTcpProxy, type TcpProxy } from '../test/support/tcp-proxy.ts';
 import { holdsSecret, type Secret } from './secret-search.ts';
+import { filesBelow, seedsIn } from './store-witness.ts';
 
 const KEYS = {
   'root key': 'canary-root-key-4f1c9a7e2b8d6035',
@@ -224,21 +224,6 @@ async function liveThroughFaults(stage: Stage, pair: Pair, direct: Redis): Promi
   stage.network.passThrough();
   await sleep(700);
   await callAll();
-}
-
-const filesBelow = (folder: string): readonly string[] =>
-  readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
-
-/** Seeds of all sessions in the store: 32 bytes behind the marker of msgpack for that many. */
-async function seedsIn(direct: Redis): Promise<readonly Buffer[]> {
-  const keys = await direct.keys('session:*');
-  const records = await Promise.all(keys.map((key) => direct.getBuffer(key)));
-  return records.flatMap((record) => {
-    const at = record?.indexOf(Buffer.of(0xc4, 32)) ?? -1;
-    return record && at >= 0 ? [record.subarray(at + 2, at + 34)] : [];
-  });
 }
 
 /** Runs all of it on a Redis and a service of its own, at log level trace, and reports on each place. */

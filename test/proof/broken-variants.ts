@@ -267,8 +267,8 @@ export const variants: readonly Variant[] = [
     changes: [
       {
         file: 'src/stores/redis/keys.ts',
-        find: "slotTag(user, digest.toString('hex', 0, 1))",
-        put: "digest.toString('hex', 0, 1)",
+        find: 'slotTag(user, bucketOf(user))',
+        put: 'bucketOf(user)',
       },
     ],
     proof: { scenario: 'Cluster: slots move' },
