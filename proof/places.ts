@@ -4,6 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { type Document, readOperations } from './fuzz/contract.ts';
 
+const CONTRACT = new URL('../openapi.yaml', import.meta.url);
+
 /** Operations that no run calls through its client, and why. */
 export const EXEMPT: Readonly<Record<string, string>> = {
   readKeys: 'a copy of the JWKS is kept as long as its max-age allows (I13), apart from the client',
@@ -16,7 +18,7 @@ export const EXEMPT: Readonly<Record<string, string>> = {
 
 /** Operations of the contract that none of these calls (`GET /sessions/a/b/c`) was for, and that are not exempt. */
 export async function neverCalled(calls: ReadonlySet<string>): Promise<readonly string[]> {
-  const document = parse(await readFile('openapi.yaml', 'utf8')) as Document;
+  const document = parse(await readFile(CONTRACT, 'utf8')) as Document;
   const called = [...calls];
   return readOperations(document)
     .filter(({ id }) => !(id in EXEMPT))

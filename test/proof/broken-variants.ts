@@ -312,6 +312,19 @@ export const variants: readonly Variant[] = [
     says: 'no secret is written anywhere',
   },
   {
+    name: 'the names of starts stand in the store as they were sent',
+    changes: [
+      {
+        file: 'src/sessions/idempotent-start.ts',
+        find: 'const name = digest(start.clientId, key);',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the broken program
+        put: 'const name = `${start.clientId}:${key}`;',
+      },
+    ],
+    proof: { scenario: 'no fault' },
+    says: 'secrets',
+  },
+  {
     name: 'the scope of a caller is not checked',
     changes: [
       {

@@ -15,6 +15,7 @@ const COPIED = [
   'test',
   'proof',
   'docs',
+  'openapi.yaml',
   'package.json',
   'tsconfig.json',
   'vitest.config.ts',
