@@ -18,6 +18,8 @@ const MOST_MICROSECONDS_MORE = 15;
 const MOST_BYTES_RATIO = 1.3;
 const SESSIONS_PER_USER = 3;
 const WARM_UP_ROUNDS = 2;
+/** So many pairs of the same processes: two processes of one program differ by some per cent for as long as they live. */
+const PAIRS_OF_A_PROCESS = 5;
 
 const OPERATIONS: Readonly<Record<string, ScriptFor>> = {
   start: starting(),
@@ -34,6 +36,8 @@ export interface Comparison {
   readonly pairs: number;
   readonly requests: number;
   readonly sessions: number;
+  /** Names of operations; the limits are on `start`. */
+  readonly operations: readonly string[];
 }
 
 /** The program of another checkout: its `dist` as it is; without one, it is built. */
@@ -53,24 +57,58 @@ const signed = (value: number): string => `${value < 0 ? '' : '+'}${value.toFixe
 /** Server CPU-µs of each round by operation and build. */
 type Costs = Record<string, Record<Build, number[]>>;
 
+type Servers = Readonly<Record<Build, Server>>;
+
+async function startBuilds(program: string, redisUrl: string): Promise<Servers> {
+  const [before, now, control] = await Promise.all([
+    startServer({ program }, `${redisUrl}/0`),
+    startServer('service', `${redisUrl}/1`),
+    startServer('service', `${redisUrl}/2`),
+  ]);
+  return { before, now, control };
+}
+
+const stopBuilds = (servers: Servers): void => {
+  for (const server of Object.values(servers)) server.stop();
+};
+
+/** One pair, and the control beside it, of each operation. */
+async function measureRound(
+  redis: Redis,
+  servers: Servers,
+  requests: number,
+  builds: readonly Build[],
+  costs: Costs,
+): Promise<void> {
+  for (const [name, each] of Object.entries(costs)) {
+    for (const build of builds) {
+      const server = servers[build];
+      const script = await (OPERATIONS[name] as ScriptFor)(server);
+      each[build].push((await load(server, redis, script, requests)).serverMicroseconds);
+    }
+  }
+  process.stderr.write('.');
+}
+
+const noCosts = (operations: readonly string[]): Costs =>
+  Object.fromEntries(operations.map((name) => [name, { before: [], now: [], control: [] }]));
+
 async function measurePairs(
   redis: Redis,
-  servers: Readonly<Record<Build, Server>>,
-  { pairs, requests }: Comparison,
+  startAll: () => Promise<Servers>,
+  { pairs, requests, operations }: Comparison,
 ): Promise<Costs> {
-  const costs: Costs = Object.fromEntries(
-    Object.keys(OPERATIONS).map((name) => [name, { before: [], now: [], control: [] }]),
-  );
-  for (let round = -WARM_UP_ROUNDS; round < pairs; round++) {
-    for (const [name, scriptFor] of Object.entries(OPERATIONS)) {
+  const costs = noCosts(operations);
+  for (let done = 0; done < pairs; done += PAIRS_OF_A_PROCESS) {
+    const servers = await startAll();
+    const most = Math.min(PAIRS_OF_A_PROCESS, pairs - done);
+    for (let round = -WARM_UP_ROUNDS; round < most; round++) {
       // There and back again, so that neither side has the machine first every time.
-      for (const build of round % 2 === 0 ? BUILDS : [...BUILDS].reverse()) {
-        const server = servers[build];
-        const sample = await load(server, redis, await scriptFor(server), requests);
-        if (round >= 0) costs[name]?.[build].push(sample.serverMicroseconds);
-      }
+      const builds = round % 2 === 0 ? BUILDS : [...BUILDS].reverse();
+      const kept = round < 0 ? noCosts(operations) : costs;
+      await measureRound(redis, servers, requests, builds, kept);
     }
-    process.stderr.write('.');
+    stopBuilds(servers);
   }
   process.stderr.write('\n');
   return costs;
@@ -89,13 +127,8 @@ export async function compare(
   comparison: Comparison,
 ): Promise<boolean> {
   const program = builtProgram(comparison.dir);
-  const [before, now, control] = await Promise.all([
-    startServer({ program }, `${redisUrl}/0`),
-    startServer('service', `${redisUrl}/1`),
-    startServer('service', `${redisUrl}/2`),
-  ]);
-  const servers = { before, now, control };
-  const costs = await measurePairs(redis, servers, comparison);
+  const startAll = () => startBuilds(program, redisUrl);
+  const costs = await measurePairs(redis, startAll, comparison);
   const rows = Object.entries(costs).map(([name, each]) => rowOf(name, each));
   console.table(
     rows.map(({ name, ...row }) => ({
@@ -109,8 +142,9 @@ export async function compare(
 
   const bytesOf = (server: Server) =>
     bytesPerStartedSession(redis, server, comparison.sessions, SESSIONS_PER_USER);
-  const bytes = { before: await bytesOf(before), now: await bytesOf(now) };
-  for (const server of Object.values(servers)) server.stop();
+  const servers = await startAll();
+  const bytes = { before: await bytesOf(servers.before), now: await bytesOf(servers.now) };
+  stopBuilds(servers);
   const ratio = bytes.now / bytes.before;
   console.log(
     `Redis bytes per session, ${SESSIONS_PER_USER} for each user: before ${Math.round(bytes.before)}, now ${Math.round(bytes.now)}, ratio ${ratio.toFixed(2)}`,

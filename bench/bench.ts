@@ -1,7 +1,7 @@
 // Owns `npm run bench`: its options, and which measurements are made in which order. docs/performance.md says how to read them.
 //
 // `--rounds N --requests N --sessions N --listed N --user-sessions N`; `--only floor,bytes,pages,user` for some of them;
-// `--against DIR --pairs N` compares with the build of another checkout instead.
+// `--against DIR --pairs N --operations start,refresh,verify` compares with the build of another checkout instead.
 
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -24,6 +24,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: 'floor,bytes,pages,user' },
     against: { type: 'string' },
     pairs: { type: 'string', default: '20' },
+    operations: { type: 'string', default: 'start,refresh,verify' },
   },
 });
 const [rounds, requests, sessions] = [values.rounds, values.requests, values.sessions].map(
@@ -69,7 +70,9 @@ const measurements = { floor: besideFloor, bytes, pages, user: userAtTheLimit };
 let held = true;
 if (values.against !== undefined) {
   const pairs = Number(values.pairs);
-  held = await compare(redis, url, { dir: values.against, pairs, requests, sessions });
+  const operations = values.operations.split(',');
+  const { against: dir } = values;
+  held = await compare(redis, url, { dir, pairs, requests, sessions, operations });
 } else {
   const wanted = values.only.split(',');
   for (const [name, measure] of Object.entries(measurements)) {

@@ -162,7 +162,7 @@ export function createClient(
         const text = await response.text();
         endedMs = Date.now();
         if (!response.ok) errorBodies.push(text);
-        if (response.status !== 503) calls.add(`${request.method} ${path.replace(/\?.*/, '')}`);
+        else calls.add(`${request.method} ${path.replace(/\?.*/, '')}`);
         const { pair, id, ...settled } = await settle(question, response, text);
         const operation = { ...about, endedMs, ...settled };
         operations.push(operation);

@@ -67,14 +67,21 @@ export async function secretsWritten(
     { name: 'MONITOR', text: store.monitor, secrets: inStore, control: userOf(1) },
     // Of a server that was started anew it is empty.
     { name: 'SLOWLOG', text: store.slowlog, secrets: inStore, control: undefined },
-    { name: 'files of Redis', text: store.files, secrets: inStore, control: 'user-session' },
+    {
+      name: 'files of Redis',
+      text: store.files,
+      secrets: inStore,
+      control: store.persists ? 'user-session' : undefined,
+    },
   ];
-  return places.flatMap(({ name, text, secrets, control }) => {
+  const none = seeds.length === 0 ? ['there was no seed to search for'] : [];
+  const found = places.flatMap(({ name, text, secrets, control }) => {
     if (control !== undefined && !text.includes(control)) {
       return [`the search of ${name} finds not even what must stand there`];
     }
     const parts = (text.match(RUN_OF_TOKEN) ?? []).filter((run) => tokenParts.has(run)).length;
-    const found = parts + secrets.filter((secret) => holdsSecret(text, secret)).length;
-    return found > 0 ? [`${found} secrets stand in ${name}`] : [];
+    const number = parts + secrets.filter((secret) => holdsSecret(text, secret)).length;
+    return number > 0 ? [`${number} secrets stand in ${name}`] : [];
   });
+  return [...none, ...found];
 }

@@ -14,7 +14,7 @@ import { operate } from './operator.ts';
 import { secretsWritten, someSeeds } from './output-search.ts';
 import { neverCalled } from './places.ts';
 import { promisedIn, type Scenario } from './scenarios.ts';
-import { witness } from './store-witness.ts';
+import { callWitness, type Witness } from './store-witness.ts';
 import { startWorld, type World } from './worlds.ts';
 
 export interface RunOptions {
@@ -86,14 +86,18 @@ async function strike(world: World, scenario: Scenario, options: RunOptions, cli
   return { lives, usableMs, grownKb, seeds };
 }
 
-async function live(world: World, scenario: Scenario, options: RunOptions): Promise<RunResult> {
+async function live(
+  world: World,
+  witness: Witness,
+  scenario: Scenario,
+  options: RunOptions,
+): Promise<RunResult> {
   const ports = () => world.services.map(({ port }) => port);
   // A store that loses what was acknowledged loses the key of the lives with it.
   const remembers = promisedIn(scenario).includes('I1');
   const keys: [string, ...string[]] = [TEST_ROOT_KEY];
   if (remembers) keys.push(await administer(world));
   const client = createClient(ports, keys, await takeJwksCopy(ports, options.random));
-  const collect = await witness(world.servers);
   const { lives, usableMs, grownKb, seeds } = await strike(world, scenario, options, client);
 
   const { env = {}, endsByTime = false } = scenario;
@@ -103,7 +107,7 @@ async function live(world: World, scenario: Scenario, options: RunOptions): Prom
   // An index lives as long as its last member; that is what a session that ends by time takes.
   const withinMs = endsByTime ? absoluteTtlMs + 1500 : 1500;
   const left = await keysBeyondBaseline(world, withinMs, endsByTime);
-  const written = await secretsWritten(world, client, keys, seeds, await collect());
+  const written = await secretsWritten(world, client, keys, seeds, await witness.collect());
   const history: History = {
     operations: client.operations,
     usableMs,
@@ -139,11 +143,16 @@ export async function run(scenario: Scenario, options: RunOptions): Promise<RunR
   const store = await scenario.store();
   try {
     await scenario.prepare?.(store, options.holdMs);
-    const world = await startWorld(store, scenario.env ?? {}, await scenario.own?.());
+    const witness = await callWitness(store.servers);
     try {
-      return await live(world, scenario, options);
+      const world = await startWorld(store, scenario.env ?? {}, await scenario.own?.());
+      try {
+        return await live(world, witness, scenario, options);
+      } finally {
+        await Promise.all(world.services.map((service) => service.stop()));
+      }
     } finally {
-      await Promise.all(world.services.map((service) => service.stop()));
+      witness.dismiss();
     }
   } finally {
     await store.stop();

@@ -43,12 +43,27 @@ export interface StoreEvidence {
   readonly monitor: string;
   readonly slowlog: string;
   readonly files: string;
+  /** Whether a server keeps an append-only file. */
+  readonly persists: boolean;
 }
 
-/** Listens from now on. To stop is to collect. */
-export async function witness(
-  servers: readonly RedisServer[],
-): Promise<() => Promise<StoreEvidence>> {
+export interface Witness {
+  collect(): Promise<StoreEvidence>;
+  /** Listens no longer. */
+  dismiss(): void;
+}
+
+/** Empty if it is gone by now: Redis renames its files. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+/** Listens from now on. */
+export async function callWitness(servers: readonly RedisServer[]): Promise<Witness> {
   for (const { port } of servers) {
     await withRedis(port, async (redis) => {
       await redis.config('SET', 'slowlog-log-slower-than', 0);
@@ -56,21 +71,27 @@ export async function witness(
     });
   }
   const monitors = servers.map(({ port }) => monitor(port));
-  return async () => {
-    const slowlogs = await Promise.all(
-      servers.map(({ port }) =>
-        // A server that is gone says nothing; its files are still there.
-        withRedis(port, async (redis) => JSON.stringify(await redis.slowlog('GET', -1))).catch(
-          () => '',
+  return {
+    async collect() {
+      const slowlogs = await Promise.all(
+        servers.map(({ port }) =>
+          // A server that is gone says nothing; its files are still there.
+          withRedis(port, async (redis) => JSON.stringify(await redis.slowlog('GET', -1))).catch(
+            () => '',
+          ),
         ),
-      ),
-    );
-    const files = servers.flatMap(({ dir }) => filesBelow(dir));
-    return {
-      monitor: monitors.map((each) => each.stop()).join('\n'),
-      slowlog: slowlogs.join('\n'),
-      files: files.map((file) => readFileSync(file, 'latin1')).join('\n'),
-    };
+      );
+      const files = servers.flatMap(({ dir }) => filesBelow(dir));
+      return {
+        monitor: monitors.map((each) => each.stop()).join('\n'),
+        slowlog: slowlogs.join('\n'),
+        files: files.map(textOf).join('\n'),
+        persists: files.some((file) => file.includes('appendonlydir')),
+      };
+    },
+    dismiss: () => {
+      for (const each of monitors) each.stop();
+    },
   };
 }
 

@@ -103,7 +103,10 @@ function readSettings(env: Environment, problems: ConfigProblem[]): Settings {
 /** Reads and judges the whole environment. Throws ConfigError with every problem at once. */
 export function loadConfig(env: Environment): Config {
   const problems: ConfigProblem[] = [];
-  const report: Report = (name, problem) => problems.push({ name, problem });
+  const report: Report = (name, problem) => {
+    // A file that gives nothing was named already.
+    if (!problems.some((each) => each.name === `${name}_FILE`)) problems.push({ name, problem });
+  };
   const settings = readSettings(env, problems);
   const production = settings.NODE_ENV === 'production';
   const redis = redisTarget(settings, report);

@@ -108,6 +108,11 @@ describe.each(SECRET_SETTINGS)('%s from a file', (name) => {
     expect(problemsOf({ ...around, [both]: '/nowhere/at/all' })).toContain(both);
     expect(problemsOf({ ...around, [both]: file(good), [name]: good })).toContain(both);
   });
+
+  it('is named once if unreadable: what it would have said is not called missing besides', () => {
+    const both = `${name}_FILE`;
+    expect(problemsOf({ ...PRODUCTION, [name]: '', [both]: '/nowhere/at/all' })).toEqual([both]);
+  });
 });
 
 describe('production', () => {

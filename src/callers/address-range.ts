@@ -29,8 +29,10 @@ function blockListOf(ranges: readonly string[]): BlockList {
   return list;
 }
 
-/** Whether an address lies in one of the ranges. An IPv4 address may come as IPv6 writes it. */
-export function isWithin(ranges: readonly string[], ip: string): boolean {
-  const address = ip.replace(/^::ffff:(?=\d+\.)/i, '');
+/** Whether an address lies in one of the ranges. An IPv4 address may come as IPv6 writes it; what is none lies nowhere. */
+export function isWithin(ranges: readonly string[], ip: string | undefined): boolean {
+  // Undefined once the connection is gone; behind a proxy it is whatever that wrote.
+  const address = ip?.replace(/^::ffff:(?=\d+\.)/i, '') ?? '';
+  if (isIP(address) === 0) return false;
   return blockListOf(ranges).check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
 }

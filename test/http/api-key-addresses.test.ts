@@ -1,8 +1,11 @@
 // Owns the promises about where an API key may be used from, when what a proxy says of the address is odd.
 
+import { type AddressInfo, connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isWithin } from '../../src/callers/address-range.ts';
-import { createTestApp, type TestApp } from '../support/test-app.ts';
+import { createMemoryDocuments } from '../../src/stores/memory-documents.ts';
+import { createManualClock, createTestApp, type TestApp } from '../support/test-app.ts';
 import { call, expectProblem, post, START } from './api.ts';
 
 let trusting: TestApp;
@@ -26,6 +29,37 @@ describe('an address', () => {
       expectProblem(await startFrom(trusting, 'wrong', from), 'unauthenticated');
     },
   );
+
+  it('that is gone with its connection while the key is looked up is no error of the service', async () => {
+    const clock = createManualClock();
+    const documents = createMemoryDocuments(10);
+    let lookups = 0;
+    const keyStore = {
+      ...documents,
+      async readDocument(...args: Parameters<typeof documents.readDocument>) {
+        lookups++;
+        await sleep(100);
+        return documents.readDocument(...args);
+      },
+    };
+    const { app } = await createTestApp({ clock, keyStore });
+    const { key } = (await post(app, '/api-keys', { ...RANGE, permissions: ['read'] })).json();
+    await app.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = app.server.address() as AddressInfo;
+    for (let i = 1; i <= 3; i++) {
+      // What is known of the key is too old by now.
+      clock.advance(60_000);
+      const socket = connect(port, '127.0.0.1');
+      socket.write(
+        `GET /sessions/p/e/t HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key}\r\n\r\n`,
+      );
+      await expect.poll(() => lookups).toBeGreaterThanOrEqual(i);
+      socket.destroy();
+      await sleep(200);
+    }
+    expect((await call(app, 'GET', '/livez')).statusCode).toBe(200);
+    await app.close();
+  });
 
   it('that a client makes up counts for nothing when no proxy is trusted', async () => {
     const { key } = (await post(plain.app, '/api-keys', RANGE)).json();
@@ -57,5 +91,9 @@ describe('an address', () => {
     ['fe80::/10', 'fe80::1%eth0', true],
   ])('in %s, %s lies: %s', (range, address, within) => {
     expect(isWithin([range], address)).toBe(within);
+  });
+
+  it('of a connection that is gone lies nowhere', () => {
+    expect(isWithin(['0.0.0.0/0', '::/0'], undefined)).toBe(false);
   });
 });

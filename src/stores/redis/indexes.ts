@@ -114,7 +114,7 @@ export async function readUserBucket(
   return found.map(({ member, score }) => ({ bucket, standing: score, userId: member }));
 }
 
-/** All live sessions of a user as locators, newest first. If they are not `ofOneMoment`, one that was shortened meanwhile may be missing. */
+/** All live sessions of a user as locators, newest first. If they are not `ofOneMoment`, one whose place has changed meanwhile may be missing. */
 export async function locateUser(
   runner: ScriptRunner,
   user: Omit<UserRemoval, 'except'>,

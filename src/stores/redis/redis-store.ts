@@ -1,7 +1,7 @@
 // Owns the Redis store: the port's operations as scripts on the keys of one slot (single, Sentinel, Cluster; Valkey is the same).
 
 import type { DocumentStore } from '../../sessions/document-store.ts';
-import type { Locator, Session, UserRef } from '../../sessions/session.ts';
+import type { Locator, Session } from '../../sessions/session.ts';
 import type { Creation, SessionStore, StoreDescription } from '../../sessions/session-store.ts';
 import { walkBuckets } from '../bucket-walk.ts';
 import { MAX_API_KEYS, MAX_TYPES } from '../limits.ts';
@@ -23,8 +23,8 @@ import {
 } from './keys.ts';
 import { readSession, timeMs } from './reading.ts';
 import { encodeHead, encodeRecord, headOf } from './record.ts';
+import { removalOf, removeUser } from './remove-user.ts';
 import { createScriptRunner, type ObserveOperation, type ScriptRunner } from './run-script.ts';
-import type { ScriptCall } from './script-command.ts';
 import { createRedisUsers } from './users.ts';
 
 export interface RedisStoreOptions {
@@ -50,11 +50,6 @@ export interface RedisStore extends SessionStore {
   drift(): Promise<DriftReport>;
 }
 
-/** Sessions of a revoked user removed at once; between two such groups Redis lets other work have its turn. */
-const REMOVE_AT_ONCE = 50;
-/** Groups under way at a time: one after the other, a user with 10,000 sessions would take two hundred round trips to a busy service. */
-const GROUPS_AT_ONCE = 16;
-
 async function readAll(
   runner: ScriptRunner,
   locators: readonly Locator[],
@@ -62,24 +57,6 @@ async function readAll(
   const readings = await Promise.all(locators.map((locator) => readSession(runner, locator)));
   return readings.flatMap(({ session }) => session ?? []);
 }
-
-type NonEmpty<T> = [T, ...T[]];
-
-function byTag<T extends { readonly tag: string }>(all: readonly T[]): NonEmpty<T>[] {
-  const groups = new Map<string, NonEmpty<T>>();
-  for (const each of all) {
-    const group = groups.get(each.tag);
-    if (group === undefined) groups.set(each.tag, [each]);
-    else group.push(each);
-  }
-  return [...groups.values()];
-}
-
-const inGroups = <T>(all: readonly T[], size: number): NonEmpty<T>[] =>
-  Array.from(
-    { length: Math.ceil(all.length / size) },
-    (_, i) => all.slice(i * size, (i + 1) * size) as NonEmpty<T>,
-  );
 
 export function createRedisStore(options: RedisStoreOptions): RedisStore {
   const { target, waitReplicas, userRetentionMs, monotonicMs, observe, onTrouble } = options;
@@ -112,12 +89,6 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       userRetentionMs,
       session.refreshedAtMs,
     ],
-  });
-
-  /** The removal of sessions of one user and one tag. */
-  const removal = (all: Readonly<NonEmpty<Locator & UserRef>>): ScriptCall => ({
-    keys: writeKeys(...all),
-    args: [all[0].tag, all[0].userId, userRetentionMs, ...all.map(({ sessionId }) => sessionId)],
   });
 
   const confirmBeside = async (key: string): Promise<void> => {
@@ -173,7 +144,7 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       return String(reply) as 'replaced' | 'stale';
     },
     async remove(session) {
-      const [removed] = await runDurably('remove', removal([session]));
+      const [removed] = await runDurably('remove', removalOf([session], userRetentionMs));
       return Number(removed) === 1;
     },
     confirm: (locator) => confirmBeside(sessionKey(locator)),
@@ -203,26 +174,10 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
         next: found.length > limit ? page.at(-1) : undefined,
       };
     },
-    async removeUser({ except, ...user }) {
-      let count = 0;
-      let newest: string | undefined;
-      for (let complete = false; !complete; ) {
-        const { located, ofOneMoment } = await locateUser(runner, user);
-        // What starts while we are at it makes no further round.
-        newest ??= located[0]?.sessionId ?? '';
-        const before = newest;
-        const ending = located.filter(({ sessionId: id }) => id !== except && id <= before);
-        for (const group of byTag(ending.map((at) => ({ ...at, userId: user.userId })))) {
-          const removals = inGroups(group, REMOVE_AT_ONCE).map(removal);
-          for (const some of inGroups(removals, GROUPS_AT_ONCE)) {
-            await runDurably('remove', ...some);
-          }
-        }
-        count += ending.length;
-        complete = ofOneMoment || ending.length === 0;
-      }
+    async removeUser(removal) {
+      const count = await removeUser(runner, userRetentionMs, removal);
       // The call before may have removed them all and died before it learned whether that was safe.
-      if (count === 0) await confirmBeside(userKey(user));
+      if (count === 0) await confirmBeside(userKey(removal));
       return count;
     },
 
