@@ -47,14 +47,14 @@ export async function keysBeyondBaseline(
   return Math.max(0, await beyond());
 }
 
-/** What a recount finds wrong. */
-export async function driftOf(world: World, env: Env): Promise<number> {
+/** What a recount finds wrong, by name. */
+export async function driftOf(world: World, env: Env): Promise<Readonly<Record<string, number>>> {
   const { redis } = loadConfig({ SECRET: TEST_SECRET, ...world.env[0], ...env });
   if (redis === undefined) throw new TypeError('a world must have a Redis');
   const store = await openRedisStore(redis);
   try {
     const { sessions: _sessions, parts: _parts, ...off } = await store.drift();
-    return Object.values(off).reduce((sum, each) => sum + each, 0);
+    return Object.fromEntries(Object.entries(off).filter(([, count]) => count > 0));
   } finally {
     await store.close();
   }

@@ -6,7 +6,7 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { type Variant, variants } from './broken-variants.ts';
 
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
@@ -50,6 +50,20 @@ const command = ({ proof, says, holdMs = 1500 }: Variant): string[] =>
       ]
     : [join(REPOSITORY, 'node_modules/vitest/vitest.mjs'), 'run', proof.test, '-t', says];
 
+/** Whatever a proof that was given up has left running would disturb all others. */
+const running = new Set<ChildProcess>();
+function stop(child: ChildProcess): void {
+  running.delete(child);
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // It is gone, as it should be.
+  }
+}
+afterAll(() => {
+  for (const child of running) stop(child);
+});
+
 async function runProof(variant: Variant, cwd: string): Promise<{ code: number; output: string }> {
   const child = spawn(process.execPath, command(variant), {
     cwd,
@@ -66,6 +80,7 @@ async function runProof(variant: Variant, cwd: string): Promise<{ code: number; 
     });
   }
   const [code] = (await once(child, 'close')) as [number];
+  stop(child);
   return { code, output };
 }
 
@@ -86,20 +101,6 @@ test.each<Variant['proof']>([
     await rm(copy, { recursive: true, force: true });
   }
 });
-
-/** Whatever a proof that was given up has left running would disturb all others. */
-const running = new Set<ChildProcess>();
-function stopAll(): void {
-  for (const { pid } of running) {
-    try {
-      if (pid !== undefined) process.kill(-pid, 'SIGKILL');
-    } catch {
-      // It is gone, as it should be.
-    }
-  }
-  running.clear();
-}
-afterEach(stopAll);
 
 const caught: { variant: string; 'turned red': string; said: string }[] = [];
 afterAll(() => console.table(caught));
