@@ -11,7 +11,7 @@ import type { World } from './worlds.ts';
 /** Parts of tokens are longer than the one and shorter than the other; without that end one megabyte of letters is too much for the engine. */
 const RUN_OF_TOKEN = /[A-Za-z0-9_-]{24,4096}/g;
 /** Every seed is searched for in twenty spellings; thousands are there. */
-const MOST_SEEDS = 50;
+const MOST_SEEDS = 8;
 
 interface Place {
   readonly name: string;

@@ -271,8 +271,8 @@ export const variants: readonly Variant[] = [
         put: 'bucketOf(user)',
       },
     ],
-    proof: { scenario: 'Cluster: slots move' },
-    says: 'I9',
+    proof: { test: 'test/stores/redis-cluster-store.test.ts' },
+    says: 'gives each back as it was put in',
   },
   {
     name: 'the answer of WAIT is not looked at',
