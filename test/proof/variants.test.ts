@@ -6,7 +6,7 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, test } from 'vitest';
 import { type Variant, variants } from './broken-variants.ts';
 
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
@@ -56,17 +56,17 @@ const command = ({ proof, says, holdMs = 1500 }: Variant): string[] =>
 
 /** Whatever a proof that was given up has left running would disturb all others. */
 const running = new Set<ChildProcess>();
-function stop(child: ChildProcess): void {
-  running.delete(child);
-  try {
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-  } catch {
-    // It is gone, as it should be.
+function stopAll(): void {
+  for (const { pid } of running) {
+    try {
+      if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+    } catch {
+      // It is gone, as it should be.
+    }
   }
+  running.clear();
 }
-afterAll(() => {
-  for (const child of running) stop(child);
-});
+afterEach(stopAll);
 
 async function runProof(variant: Variant, cwd: string): Promise<{ code: number; output: string }> {
   const child = spawn(process.execPath, command(variant), {
@@ -84,7 +84,6 @@ async function runProof(variant: Variant, cwd: string): Promise<{ code: number; 
     });
   }
   const [code] = (await once(child, 'close')) as [number];
-  stop(child);
   return { code, output };
 }
 
