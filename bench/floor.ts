@@ -4,6 +4,7 @@ import { randomBytes, webcrypto } from 'node:crypto';
 import Fastify from 'fastify';
 import { Redis } from 'ioredis';
 import { CompactEncrypt, CompactSign, compactVerify, generateKeyPair } from 'jose';
+import { startBody, startedPair, verifyBody } from '../src/http/session-schemas.ts';
 
 interface StartBody {
   readonly product: string;
@@ -11,6 +12,8 @@ interface StartBody {
   readonly tag: string;
   readonly data: { readonly userId: string; readonly details: object };
 }
+
+const DETAILS_MAX_BYTES = 8192;
 
 const { privateKey, publicKey } = await generateKeyPair('ES256');
 const sealingKey = await webcrypto.subtle.importKey('raw', randomBytes(32), 'AES-GCM', false, [
@@ -22,29 +25,7 @@ const redis = new Redis(process.env['REDIS_URL'] ?? '', {
 });
 redis.on('error', () => process.exit(1));
 
-const text = { type: 'string' };
-const members = (...names: string[]) => Object.fromEntries(names.map((name) => [name, text]));
-const closed = { type: 'object', additionalProperties: false };
-const startSchema = {
-  body: {
-    ...closed,
-    required: ['product', 'env', 'tag', 'data'],
-    properties: {
-      ...members('product', 'env', 'tag'),
-      data: {
-        ...closed,
-        required: ['userId'],
-        properties: { userId: text, details: { type: 'object' } },
-      },
-    },
-  },
-  response: {
-    201: {
-      type: 'object',
-      properties: members('token', 'refreshToken', 'sessionId', 'expiresAt', 'refreshExpiresAt'),
-    },
-  },
-};
+const startSchema = { body: startBody(DETAILS_MAX_BYTES), response: { 201: startedPair } };
 
 const sign = (body: StartBody, sessionId: string, issuedAt: number) => {
   const { product, env, tag, data } = body;
@@ -100,7 +81,7 @@ app.post<{ Body: StartBody }>('/sessions', { schema: startSchema }, async (reque
 
 app.post<{ Body: { token: string } }>(
   '/sessions/verify',
-  { schema: { body: { ...closed, required: ['token'], properties: members('token') } } },
+  { schema: { body: verifyBody } },
   async (request) => {
     const { payload } = await compactVerify(request.body.token, publicKey, {
       algorithms: ['ES256'],
