@@ -1,4 +1,4 @@
-// Owns `npm run prove`: all fault runs, and the table of what held. `--runs N --only TEXT --most N --rate N --hold MS --seed N`.
+// Owns `npm run prove`: all fault runs, and the table of what held. `--runs N --only TEXT --most N --rate N --hold MS --seed N`; `--only` as often as needed.
 
 import { parseArgs } from 'node:util';
 import { INVARIANTS } from './checker.ts';
@@ -11,10 +11,14 @@ export interface ProveOptions {
   readonly rate: number;
   readonly holdMs: number;
   readonly seed: number;
-  /** Part of a scenario's name; undefined for all. */
-  readonly only?: string | undefined;
+  /** Parts of scenarios' names; undefined for all. */
+  readonly only?: readonly string[] | undefined;
   /** So many of these at most. */
   readonly most?: number | undefined;
+  /** Told of each run once it is over. */
+  readonly onRun?: (scenario: Scenario, result: RunResult) => void;
+  /** No further run is begun. */
+  readonly signal?: AbortSignal;
 }
 
 export interface ProvenScenario {
@@ -34,33 +38,62 @@ const brokenOff = (error: unknown): RunResult => ({
   brokenOff: String(error),
 });
 
-/** Runs the scenarios one after another. */
+/** Runs the scenarios one after another, and all of them again for each further run: whenever it is stopped, each has been run about as often. */
 export async function prove(options: ProveOptions): Promise<readonly ProvenScenario[]> {
-  const { runs, rate, holdMs, seed, only = '', most = scenarios.length } = options;
-  const proven: ProvenScenario[] = [];
-  for (const scenario of scenarios.filter(({ name }) => name.includes(only)).slice(0, most)) {
-    const notRun = await scenario.impossible?.();
-    const results: RunResult[] = [];
-    for (let i = 0; notRun === undefined && i < runs; i++) {
-      results.push(
-        await run(scenario, { rate, holdMs, random: seeded(seed + i) }).catch(brokenOff),
-      );
-      process.stderr.write('.');
+  const { runs, rate, holdMs, seed, only = [''], most = scenarios.length, onRun, signal } = options;
+  const chosen = scenarios
+    .filter(({ name }) => only.some((part) => name.includes(part)))
+    .slice(0, most);
+  const proven = await Promise.all(
+    chosen.map(async (scenario) => ({
+      scenario,
+      results: [] as RunResult[],
+      notRun: await scenario.impossible?.(),
+    })),
+  );
+  const possible = proven.filter(({ notRun }) => notRun === undefined);
+  for (let i = 0; i < runs; i++) {
+    for (const { scenario, results } of possible) {
+      if (signal?.aborted) return proven;
+      const random = seeded(seed + i);
+      const result = await run(scenario, { rate, holdMs, random }).catch(brokenOff);
+      results.push(result);
+      onRun?.(scenario, result);
     }
-    proven.push({ scenario, results, notRun });
   }
   return proven;
 }
 
-/** Whether every run that could be made was big enough and kept every promise. */
-export const allHeld = (proven: readonly ProvenScenario[]): boolean =>
-  proven.length > 0 &&
-  proven.every(({ results }) =>
-    results.every(
-      ({ violations, judged, missing }) =>
-        violations.length === 0 && missing.length === 0 && judged >= MIN_JUDGED,
+/** Why a run does not count; undefined if it does. */
+const discounted = ({ judged, brokenOff: why }: RunResult): string | undefined =>
+  judged < MIN_JUDGED ? (why ?? `only ${judged} operations, does not count`) : undefined;
+
+const MOST_SHOWN = 3;
+
+/** What a run has broken, in words: a few for each invariant. Empty if it counts and kept every promise. */
+const complaintsOf = ({ name }: Scenario, result: RunResult): readonly string[] => {
+  const uncounted = discounted(result);
+  return [
+    ...result.missing.map((operation) => `${name}: never called ${operation}`),
+    ...(uncounted === undefined ? [] : [`${name}: ${uncounted}`]),
+    ...INVARIANTS.flatMap((invariant) =>
+      result.violations
+        .filter((each) => each.invariant === invariant)
+        .slice(0, MOST_SHOWN)
+        .map(({ what }) => `${name}: ${invariant} ${what}`),
     ),
+  ];
+};
+
+/** All that was broken. */
+export const complaints = (proven: readonly ProvenScenario[]): readonly string[] =>
+  proven.flatMap(({ scenario, results }) =>
+    results.flatMap((result) => complaintsOf(scenario, result)),
   );
+
+/** Whether runs were made, and every one was big enough and kept every promise. */
+export const allHeld = (proven: readonly ProvenScenario[]): boolean =>
+  proven.length > 0 && complaints(proven).length === 0;
 
 /** A row for each scenario: for each invariant the runs in which it held, of the runs that count; `-` where it is not promised. */
 export const table = (proven: readonly ProvenScenario[]) =>
@@ -83,25 +116,6 @@ export const table = (proven: readonly ProvenScenario[]) =>
     };
   });
 
-const MOST_SHOWN = 3;
-
-/** Each broken promise in words, a few for each invariant. */
-export const complaints = (proven: readonly ProvenScenario[]): readonly string[] =>
-  proven.flatMap(({ scenario, results }) =>
-    results.flatMap(
-      ({ violations, judged, missing, brokenOff: why = `only ${judged} operations` }) => [
-        ...missing.map((operation) => `${scenario.name}: never called ${operation}`),
-        ...(judged < MIN_JUDGED ? [`${scenario.name}: ${why}, does not count`] : []),
-        ...INVARIANTS.flatMap((invariant) =>
-          violations
-            .filter((each) => each.invariant === invariant)
-            .slice(0, MOST_SHOWN)
-            .map(({ what }) => `${scenario.name}: ${invariant} ${what}`),
-        ),
-      ],
-    ),
-  );
-
 if (process.argv[1] === import.meta.filename) {
   const { values } = parseArgs({
     options: {
@@ -109,10 +123,13 @@ if (process.argv[1] === import.meta.filename) {
       rate: { type: 'string', default: '200' },
       hold: { type: 'string', default: '3000' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-      only: { type: 'string' },
+      only: { type: 'string', multiple: true },
       most: { type: 'string' },
     },
   });
+  // The first signal ends the proof with what it has; the second ends it as usual.
+  const interrupted = new AbortController();
+  process.once('SIGINT', () => interrupted.abort());
   const proven = await prove({
     runs: Number(values.runs),
     rate: Number(values.rate),
@@ -120,11 +137,16 @@ if (process.argv[1] === import.meta.filename) {
     seed: Number(values.seed),
     only: values.only,
     most: values.most === undefined ? undefined : Number(values.most),
+    signal: interrupted.signal,
+    onRun(scenario, result) {
+      const broken = complaintsOf(scenario, result);
+      const said = broken.length === 0 ? `${scenario.name} (${scenario.durability}): held` : broken.join('\n');
+      process.stderr.write(`${new Date().toISOString()} ${said}\n`);
+    },
   });
-  process.stderr.write('\n');
   console.table(table(proven));
   console.log(`seed ${values.seed}`);
-  if (proven.length === 0) console.log(`No scenario is called like "${values.only}".`);
+  if (proven.length === 0) console.log(`No scenario is called like that.`);
   for (const complaint of complaints(proven)) console.log(complaint);
   process.exit(allHeld(proven) ? 0 : 1);
 }

@@ -232,8 +232,8 @@ export const variants: readonly Variant[] = [
         put: '  if last[2] then return end',
       },
     ],
-    proof: { scenario: 'sessions end by time' },
-    says: 'I11',
+    proof: { test: 'test/stores/redis-store.test.ts' },
+    says: 'gives every key of a session a time to live',
   },
   {
     name: 'revocation as a list of token texts',
@@ -283,9 +283,8 @@ export const variants: readonly Variant[] = [
         put: 'if (Number(replies.at(-1)) < 0)',
       },
     ],
-    proof: { scenario: 'Cluster: primary killed, replication cut' },
-    // A start or a revoke that is lost: which comes first is chance.
-    says: 'I[12]',
+    proof: { test: 'test/faults/replicas.test.ts' },
+    says: 'no write is acknowledged, repeated ones neither',
   },
   {
     name: 'the clock of the instance instead of that of the store',
