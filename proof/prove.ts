@@ -140,7 +140,8 @@ if (process.argv[1] === import.meta.filename) {
     signal: interrupted.signal,
     onRun(scenario, result) {
       const broken = complaintsOf(scenario, result);
-      const said = broken.length === 0 ? `${scenario.name} (${scenario.durability}): held` : broken.join('\n');
+      const said =
+        broken.length === 0 ? `${scenario.name} (${scenario.durability}): held` : broken.join('\n');
       process.stderr.write(`${new Date().toISOString()} ${said}\n`);
     },
   });
