@@ -17,7 +17,7 @@ export interface ProveOptions {
   readonly most?: number | undefined;
   /** Told of each run once it is over. */
   readonly onRun?: (scenario: Scenario, result: RunResult) => void;
-  /** No further run is begun. */
+  /** No further run is begun, and the one under way does not count. */
   readonly signal?: AbortSignal;
 }
 
@@ -54,9 +54,10 @@ export async function prove(options: ProveOptions): Promise<readonly ProvenScena
   const possible = proven.filter(({ notRun }) => notRun === undefined);
   for (let i = 0; i < runs; i++) {
     for (const { scenario, results } of possible) {
-      if (signal?.aborted) return proven;
       const random = seeded(seed + i);
       const result = await run(scenario, { rate, holdMs, random }).catch(brokenOff);
+      // What stops the proof from a keyboard stops the servers of the run as well.
+      if (signal?.aborted) return proven;
       results.push(result);
       onRun?.(scenario, result);
     }

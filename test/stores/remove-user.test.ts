@@ -4,13 +4,12 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { Session } from '../../src/sessions/session.ts';
 import type { UserRemoval } from '../../src/sessions/session-store.ts';
-import { connectOnce, connectRedis, type RedisTarget } from '../../src/stores/redis/connect.ts';
+import type { RedisTarget } from '../../src/stores/redis/connect.ts';
 import type { RedisStore } from '../../src/stores/redis/redis-store.ts';
 import { removeUser } from '../../src/stores/redis/remove-user.ts';
-import { createScriptRunner, type ScriptRunner } from '../../src/stores/redis/run-script.ts';
-import { until } from '../support/redis-client.ts';
+import type { ScriptRunner } from '../../src/stores/redis/run-script.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
-import { openRedisStore } from '../support/redis-store-under-test.ts';
+import { openRedisStore, openScriptRunner } from '../support/redis-store-under-test.ts';
 import { RETENTION_MS, rewritten, sampleSession, sibling } from '../support/sessions.ts';
 
 /** More than are read at once. */
@@ -25,20 +24,7 @@ beforeAll(async () => {
   redis = await startRedis();
   const target: RedisTarget = { mode: 'single', url: redis.url };
   store = await openRedisStore(target);
-  runner = createScriptRunner({
-    client: connectRedis(target, () => undefined),
-    openAnother: () => connectRedis(target, () => undefined),
-    openOnce: () => connectOnce(target, () => undefined),
-    replicas: 0,
-    monotonicMs: () => performance.now(),
-    observe: () => undefined,
-  });
-  const isReached = () =>
-    runner.reach().then(
-      () => true,
-      () => false,
-    );
-  await until('the connections are there', 5_000, isReached);
+  runner = await openScriptRunner(target);
 });
 afterAll(async () => {
   runner.close();

@@ -1,10 +1,11 @@
 // Owns opening the Redis store twice on one real Redis (or Cluster) whose clock the test moves.
 
-import { connectRedis, type RedisTarget } from '../../src/stores/redis/connect.ts';
+import { connectOnce, connectRedis, type RedisTarget } from '../../src/stores/redis/connect.ts';
 import { createRedisStore, type RedisStore } from '../../src/stores/redis/redis-store.ts';
+import { createScriptRunner, type ScriptRunner } from '../../src/stores/redis/run-script.ts';
 import type { Backend } from '../stores/backend-conformance.ts';
 import type { StoreUnderTest } from '../stores/store-conformance.ts';
-import { withRedis } from './redis-client.ts';
+import { until, withRedis } from './redis-client.ts';
 import type { RedisClock } from './redis-clock.ts';
 import type { RedisServer } from './redis-server.ts';
 import { RETENTION_MS } from './sessions.ts';
@@ -27,6 +28,25 @@ export async function openRedisStore(target: RedisTarget, waitReplicas = 0): Pro
     if (answers) return store;
   }
   throw new Error('the store does not answer');
+}
+
+/** What a store on `target` runs its scripts with. */
+export async function openScriptRunner(target: RedisTarget): Promise<ScriptRunner> {
+  const runner = createScriptRunner({
+    client: connectRedis(target, () => undefined),
+    openAnother: () => connectRedis(target, () => undefined),
+    openOnce: () => connectOnce(target, () => undefined),
+    replicas: 0,
+    monotonicMs: () => performance.now(),
+    observe: () => undefined,
+  });
+  const isReached = () =>
+    runner.reach().then(
+      () => true,
+      () => false,
+    );
+  await until('the connections are there', 5_000, isReached);
+  return runner;
 }
 
 /** Keys on all these servers, by DBSIZE, after Redis has had a chance to drop what has expired. */

@@ -6,7 +6,7 @@ import { bucketOf, parseSessionId } from '../../sessions/session-id.ts';
 import { primariesOf, type RedisClient } from './connect.ts';
 import { liveSlices } from './indexes.ts';
 import { partKeys, sessionKey, tagKey, userKey, userMember } from './keys.ts';
-import { readSession } from './reading.ts';
+import { readSession, timeMs } from './reading.ts';
 import type { ScriptRunner } from './run-script.ts';
 
 export interface DriftReport {
@@ -40,7 +40,7 @@ async function* keysOf(client: RedisClient): AsyncGenerator<string> {
   }
 }
 
-/** What is wrong with one session: how many of its indexes do not list it, and how many parts of its user end before it. */
+/** What is wrong with one session: how many of its indexes do not list it, and how many parts of its user end before it. Undefined if it has ended. */
 async function auditSession(runner: ScriptRunner, locator: Locator) {
   const { session } = await readSession(runner, locator);
   if (session === undefined) return undefined;
@@ -53,11 +53,34 @@ async function auditSession(runner: ScriptRunner, locator: Locator) {
   ];
   const members = [session.sessionId, userMember(session), session.userId, session.userId];
   const scores = (await runner.run('scores', keys, members)) as unknown[];
-  const [inTag, inUser, ...ends] = scores.map((score) => Number(score || Number.NaN));
+  const [nowMs, inTag, inUser, ...ends] = scores.map((score) => Number(score || Number.NaN));
+  // Its end may have come between the two readings.
+  if (session.expiresAtMs <= Number(nowMs)) return undefined;
   return {
     unlisted: [inTag, inUser].filter((score) => score !== session.expiresAtMs).length,
     usersOff: ends.filter((score) => !(score >= session.expiresAtMs)).length,
   };
+}
+
+/** How many live entries of a tag index name a session that is not there. */
+async function auditIndex(
+  runner: ScriptRunner,
+  place: Place & { readonly tag: string },
+  index: string,
+): Promise<number> {
+  let phantoms = 0;
+  for await (const slice of liveSlices(runner, index)) {
+    for (const { member: sessionId, score } of slice) {
+      if (parseSessionId(sessionId) === undefined) phantoms++;
+      else {
+        const [seconds, microseconds, record] = (await runner.run('read', [
+          sessionKey({ ...place, sessionId }),
+        ])) as unknown[];
+        phantoms += Buffer.isBuffer(record) || score <= timeMs(seconds, microseconds) ? 0 : 1;
+      }
+    }
+  }
+  return phantoms;
 }
 
 /** How many users of a part count as active until another moment than the expiry of their last session. */
@@ -72,14 +95,16 @@ async function auditUsers(
   for await (const users of liveSlices(runner, index)) {
     for (const { member, score } of users) {
       const sessions = userKey({ ...place, userId: member });
-      const ends = Number(await runner.run('lastExpiry', [sessions], [tag]));
-      off += ends === score ? 0 : 1;
+      const [nowMs, ends] = ((await runner.run('lastExpiry', [sessions], [tag])) as unknown[]).map(
+        Number,
+      );
+      off += ends === score || score <= Number(nowMs) ? 0 : 1;
     }
   }
   return off;
 }
 
-/** Recounts everything. Changes that are under way meanwhile may show; what stays when it is run again is drift. Rejects with Outage or an error of the connection. */
+/** Recounts everything, whoever ends by time meanwhile. Changes that are under way meanwhile may show; what stays when it is run again is drift. Rejects with Outage or an error of the connection. */
 export async function reportDrift(client: RedisClient, runner: ScriptRunner): Promise<DriftReport> {
   let [sessions, parts, unlisted, phantoms, usersOff, countersOff] = [0, 0, 0, 0, 0, 0];
   for await (const key of keysOf(client)) {
@@ -94,13 +119,7 @@ export async function reportDrift(client: RedisClient, runner: ScriptRunner): Pr
       usersOff += audit?.usersOff ?? 0;
     } else if (ofTag) {
       const [, product = '', env = '', , tag = ''] = ofTag;
-      for await (const slice of liveSlices(runner, key)) {
-        for (const { member: sessionId } of slice) {
-          const at = { product, env, tag, sessionId };
-          const exists = parseSessionId(sessionId) && (await client.exists(sessionKey(at)));
-          phantoms += exists ? 0 : 1;
-        }
-      }
+      phantoms += await auditIndex(runner, { product, env, tag }, key);
     } else if (ofUsers) {
       const [, product = '', env = '', bucket = '', tag = ''] = ofUsers;
       const place = { product, env };

@@ -87,10 +87,11 @@ const PARTS = `#!lua flags=allow-oom
 return redis.call('ZRANGE', KEYS[1], 0, -1)
 `;
 
-/** KEYS sorted sets of one slot. ARGV a member of each. Answers their scores, '' where there is none. */
+/** KEYS sorted sets of one slot. ARGV a member of each. Answers the time and their scores, '' where there is none. */
 const SCORES = `#!lua flags=allow-oom
-local scores = {}
-for i, key in ipairs(KEYS) do scores[i] = redis.call('ZSCORE', key, ARGV[i]) or '' end
+${NOW}
+local scores = {ms(now)}
+for i, key in ipairs(KEYS) do scores[i + 1] = redis.call('ZSCORE', key, ARGV[i]) or '' end
 return scores
 `;
 
@@ -114,10 +115,10 @@ for i = 1, 7 do if first_seen[i] ~= counters[i + 2] then return 1 end end
 return 0
 `;
 
-/** KEYS a user index. ARGV tag ('' for all). Answers the expiry of the user's last live session; '' if there is none. */
+/** KEYS a user index. ARGV tag ('' for all). Answers the time and the expiry of the user's last live session; '' if there is none. */
 const LAST_EXPIRY = `#!lua flags=allow-oom
 ${NOW}${USERS}
-return last_expiry(KEYS[1], ARGV[1], '+inf') or ''
+return {ms(now), last_expiry(KEYS[1], ARGV[1], '+inf') or ''}
 `;
 
 export const userScripts = {
