@@ -13,7 +13,7 @@ import { findFaketime } from '../test/support/redis-binary.ts';
 import { until, withRedis } from '../test/support/redis-client.ts';
 import type { RedisServer } from '../test/support/redis-server.ts';
 import { TEST_ROOT_KEY } from '../test/support/service-process.ts';
-import { type Env, isPrimary, type Store, type World } from './worlds.ts';
+import type { Env, Store, World } from './worlds.ts';
 
 /** `holdMs`: how long a fault that can last does. */
 export type Fault = (world: World, holdMs: number) => Promise<void>;
@@ -222,6 +222,12 @@ async function cutReplication(primary: RedisServer): Promise<() => void> {
   return () => iptables(['-D', ...rule]);
 }
 
+/** Only then can a write be acknowledged by a replica. */
+const untilFollowed = ({ port }: RedisServer): Promise<void> =>
+  until('a replica follows and is up to date', FAILOVER_MS, async () =>
+    (await info(port, 'replication')).includes('state=online'),
+  );
+
 /** What the primary acknowledges by itself from here on never reaches its replica, which then takes over. */
 export const primaryLostWithReplicationCut: Fault = async (world) => {
   const replica = world.servers[world.servers.length / 2] as RedisServer;
@@ -234,9 +240,7 @@ export const primaryLostWithReplicationCut: Fault = async (world) => {
   }
   await until('the replica is promoted', FAILOVER_MS, world.failedOver);
   await first(world).start();
-  await until('it has a replica again', FAILOVER_MS, async () =>
-    (await info(replica.port, 'replication')).includes('connected_slaves:1'),
-  );
+  await untilFollowed(replica);
 };
 
 /** The Sentinels switch while the old primary lives on. */
@@ -245,7 +249,7 @@ export const sentinelDemotes: Fault = async (world) => {
   const port = Number(/:(\d+)/.exec(REDIS_SENTINELS)?.[1]);
   await withRedis(port, (sentinel) => sentinel.call('SENTINEL', 'FAILOVER', REDIS_SENTINEL_NAME));
   await until('the replica is promoted', FAILOVER_MS, world.failedOver);
-  await until('the old primary follows', FAILOVER_MS, async () => !(await isPrimary(first(world))));
+  await untilFollowed(world.servers[world.servers.length / 2] as RedisServer);
 };
 
 /** What takes over for a dead primary has nothing. */
@@ -261,10 +265,10 @@ export const emptyReplicaPromoted: Fault = async (world) => {
 
 /** A switch that an operator orders: the old primary lives on as a replica. */
 export const primaryDemoted: Fault = async (world) => {
-  const [old, replica] = [first(world), world.servers[world.servers.length / 2] as RedisServer];
+  const replica = world.servers[world.servers.length / 2] as RedisServer;
   await withRedis(replica.port, (redis) => redis.call('CLUSTER', 'FAILOVER'));
   await until('the replica is promoted', FAILOVER_MS, world.failedOver);
-  await until('the old primary follows', FAILOVER_MS, async () => !(await isPrimary(old)));
+  await untilFollowed(replica);
 };
 
 /** As many as a user may have. */

@@ -121,7 +121,7 @@ if (process.argv[1] === import.meta.filename) {
   const { values } = parseArgs({
     options: {
       runs: { type: 'string', default: '1' },
-      rate: { type: 'string', default: '200' },
+      rate: { type: 'string', default: '150' },
       hold: { type: 'string', default: '3000' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       only: { type: 'string', multiple: true },

@@ -41,18 +41,23 @@ export interface RunResult {
 
 /** A run with fewer judged operations proves nothing. */
 export const MIN_JUDGED = 1000;
-const WARM_UP_MS = 1500;
+const WARM_UP_MS = 2500;
 const AFTER_MS = 3500;
 const MAX_GROWTH_KB = 64 * 1024;
+
+/** So long it takes until all are there: two processes that have just been started are not met by everybody at once. */
+const RISE_MS = 1500;
 
 /** Begins `rate` steps a second until told to stop; then waits for those under way. */
 function keepLiving(step: () => Promise<void>, rate: number) {
   const underWay = new Set<Promise<void>>();
   let due = 0;
-  let lastMs = performance.now();
+  const begunMs = performance.now();
+  let lastMs = begunMs;
   const timer = setInterval(() => {
     const nowMs = performance.now();
-    for (due += ((nowMs - lastMs) * rate) / 1000; due >= 1; due--) {
+    const share = Math.min(1, (nowMs - begunMs) / RISE_MS);
+    for (due += ((nowMs - lastMs) * rate * share) / 1000; due >= 1; due--) {
       const work = step().finally(() => underWay.delete(work));
       underWay.add(work);
     }

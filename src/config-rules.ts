@@ -54,6 +54,9 @@ export function redisTarget(settings: Settings, report: Report): RedisTarget | u
     for (const name of ['REDIS_USERNAME', 'REDIS_PASSWORD'] as const) {
       if (settings[name] !== undefined) report(name, 'belongs into REDIS_URL');
     }
+    if (settings.REDIS_TLS && REDIS_URL.startsWith('redis:')) {
+      report('REDIS_TLS', 'is said by rediss:// in REDIS_URL');
+    }
     return { mode: 'single', url: REDIS_URL };
   }
   if (REDIS_CLUSTER_NODES !== undefined) {
@@ -117,8 +120,11 @@ export function judgeRest(
   if (settings.IDLE_TTL_SECONDS > settings.ABSOLUTE_TTL_SECONDS) {
     report('IDLE_TTL_SECONDS', 'must not be longer than ABSOLUTE_TTL_SECONDS');
   }
-  if (!listOf(settings.TRUST_PROXY).every(isAddressRange)) {
+  const proxies = listOf(settings.TRUST_PROXY);
+  if (!proxies.every(isAddressRange)) {
     report('TRUST_PROXY', 'must be IP addresses or CIDR ranges, separated by commas');
+  } else if (proxies.some((range) => range.endsWith('/0'))) {
+    report('TRUST_PROXY', 'must not be all addresses: whoever connects could name any other');
   }
   if (settings.REDIS_WAIT_REPLICAS > 0 && !onRedis) report('REDIS_WAIT_REPLICAS', 'needs a Redis');
   if (!production) return;

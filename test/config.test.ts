@@ -168,6 +168,9 @@ describe('the address of Redis', () => {
     [{ REDIS_CLUSTER_NODES: 'a:70000' }, ['REDIS_CLUSTER_NODES']],
     [{ REDIS_SENTINELS: 'a:1' }, ['REDIS_SENTINEL_NAME']],
     [{ REDIS_URL: 'redis://a', REDIS_PASSWORD: 'password-canary' }, ['REDIS_PASSWORD']],
+    [{ REDIS_URL: 'redis://a', REDIS_TLS: 'true' }, ['REDIS_TLS']],
+    [{ TRUST_PROXY: '0.0.0.0/0' }, ['TRUST_PROXY']],
+    [{ TRUST_PROXY: '10.0.0.0/8,::/0' }, ['TRUST_PROXY']],
     [{ REDIS_WAIT_REPLICAS: '1' }, ['REDIS_WAIT_REPLICAS']],
   ])('%j is refused for %j', (env, names) => {
     expect(problemsOf({ SECRET, ...env })).toEqual(names);

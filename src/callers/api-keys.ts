@@ -115,7 +115,10 @@ async function removeKey(deps: ApiKeysDeps, caller: Caller, id: string): Promise
     // One that is gone, or that the caller may not see, is answered alike.
     if (!(error instanceof Refusal)) throw error;
     // The attempt before may have removed the key and died before that was safe, or before it forgot the use.
-    if (await deps.store.removeDocument(KEYS, id, '')) await forgetUse(deps.store, id);
+    if (await deps.store.removeDocument(KEYS, id, '')) {
+      deps.forget(id);
+      await forgetUse(deps.store, id);
+    }
     return;
   }
   deps.forget(id);

@@ -82,7 +82,9 @@ export async function createRateLimits(
 
   return {
     async onRefusedKey(request) {
-      if (failuresPerMinute === 0) return;
+      // Without an address the connection is gone, and nobody is told.
+      const address: string | undefined = request.ip;
+      if (failuresPerMinute === 0 || address === undefined) return;
       const count = await inTime(countFailure(request));
       if (count?.isExceeded)
         refuse(count, 'Too many requests without a valid API key came from here.');

@@ -90,6 +90,9 @@ async function refreshOnce(
   const decision = decideRotation(session, presented.generation, nowMs, policy, chance);
   switch (decision.kind) {
     case 'rotate': {
+      // Replicas that are missing must be missed before the session moves on: one that did, and could not say so, would spend its
+      // retry window on an answer that never came (ADR 19).
+      await deps.store.confirm(session);
       const rotated = await rotate(deps, session, decision.next, policy, client);
       if (rotated === undefined) return undefined;
       if (decision.recovered) emitAbout(deps, 'session_rotation_recovered', session);

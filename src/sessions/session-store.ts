@@ -33,6 +33,16 @@ export interface StartLimits {
 /** A start has no read before it, so its times come from an estimate; the store refuses one that is further off than this. */
 export const MAX_SKEW_MS = 5000;
 
+/**
+ * Nobody waits for an answer any longer than this (invariant I7). A store that stood still and carries out a rotation later would spend
+ * the retry window of somebody who was told that nothing is known.
+ */
+export const MAX_LATENESS_MS = 2000;
+
+/** Whether a change moves the session on, as opposed to one of its details. */
+export const isRotation = (current: Session, next: Session): boolean =>
+  next.refreshedAtMs !== current.refreshedAtMs;
+
 /** Where a walk over all sessions of a tag has come to. */
 export interface TagPosition {
   readonly bucket: number;
@@ -89,7 +99,10 @@ export interface SessionStore extends UserStore, ClaimStore {
    */
   create(session: Session, limits: StartLimits): Promise<Creation>;
   read(locator: Locator): Promise<Reading>;
-  /** Replaces `current` by `next` if nothing has changed since it was read; a gone or expired session is stale. */
+  /**
+   * Replaces `current` by `next` if nothing has changed since it was read; a gone or expired session is stale, and so is a rotation that
+   * arrives more than MAX_LATENESS_MS after it was decided.
+   */
   replace(current: Session, next: Session): Promise<'replaced' | 'stale'>;
   /** Ends a session. False if it was already gone. */
   remove(session: Session): Promise<boolean>;

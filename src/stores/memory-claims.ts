@@ -15,13 +15,17 @@ const nameOf = ({ product, env, tag, sessionId }: Locator): string =>
 /** How long a session is forbidden: longer than any start can still be on its way to it. */
 const FORBIDDEN_MS = 60_000;
 
-/** At most `most` texts that expire, the first put in first; those that have expired at the front are dropped by every write. */
+/** At most `most` texts that expire; those that have expired at the front are dropped by every write, all of them when there is no room. */
 function createExpiring(nowMs: () => number, most: number) {
   const entries = new Map<string, { readonly text: string; readonly endsAtMs: number }>();
   const get = (name: string) => {
     const entry = entries.get(name);
     return entry && entry.endsAtMs > nowMs() ? entry : undefined;
   };
+  /** One that lives longer than those behind it hides them from the write below. */
+  function dropExpired(): void {
+    for (const [each, { endsAtMs }] of entries) if (endsAtMs <= nowMs()) entries.delete(each);
+  }
   return {
     get,
     /** Throws Outage if there is no room for one more. */
@@ -30,6 +34,7 @@ function createExpiring(nowMs: () => number, most: number) {
         if (ends > nowMs()) break;
         entries.delete(each);
       }
+      if (entries.size >= most && !entries.has(name)) dropExpired();
       if (entries.size >= most && !entries.has(name)) throw new Outage('memory store: full');
       entries.set(name, { text, endsAtMs });
     },

@@ -3,6 +3,8 @@
 import type { Session, UserRef } from '../sessions/session.ts';
 import {
   type Creation,
+  isRotation,
+  MAX_LATENESS_MS,
   MAX_SKEW_MS,
   type SessionStore,
   type TagLimit,
@@ -124,6 +126,8 @@ export function createMemoryStore(options: MemoryStoreOptions): SessionStore {
       if (!found) return 'stale';
       if (sameRevision(found, next)) return 'replaced';
       if (!sameRevision(found, current)) return 'stale';
+      if (isRotation(current, next) && nowMs() - next.refreshedAtMs > MAX_LATENESS_MS)
+        return 'stale';
       put(next);
       users.see(next, next.refreshedAtMs, 0, lastExpiryOf(next));
       trim();

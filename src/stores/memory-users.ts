@@ -83,7 +83,7 @@ export function createMemoryUsers({ nowMs, retentionMs, maxRecords }: MemoryUser
         const known = find(part, userId);
         put(partKey(part), {
           userId,
-          firstSeenAtMs: known?.firstSeenAtMs ?? seenAtMs,
+          firstSeenAtMs: known?.firstSeenAtMs ?? Math.min(seenAtMs, nowMs()),
           lastSeenAtMs: Math.max(known?.lastSeenAtMs ?? 0, seenAtMs),
           totalSessions: known ? known.totalSessions + started : 1,
           endsAtMs: lastExpiry(part.tag) ?? nowMs(),

@@ -79,13 +79,41 @@ describe.each([
     await mend();
     await until('the replica has caught up', 10_000, () => caughtUp(replica));
     await untilGood(() => start(service, 'eve'), RECOVERED_MS);
+    // Nothing had moved on without a replica.
+    expect((await refresh(service, good)).outcome).toBe('rotated');
     // Carried out before, acknowledged only now.
-    expect((await refresh(service, good)).outcome).toBe('replayed');
     expect(claimsOf(pairOf(await refresh(service, replayed)))).toEqual(claimsOf(successor));
     expect((await revokeByToken(service, revoked)).status).toBe(204);
     await expectEnded(service, revoked);
   });
 });
+
+describe.each([
+  { how: 'killed', cut: () => replica.kill(), mend: () => replica.start() },
+  { how: 'frozen', cut: async () => replica.freeze(), mend: async () => replica.thaw() },
+])(
+  'with REDIS_WAIT_REPLICAS=1 and the only replica $how for longer than the retry window',
+  ({ cut, mend }) => {
+    it('whoever tried to refresh meanwhile is not logged out', async () => {
+      service = await startService({
+        REDIS_URL: primary.url,
+        REDIS_WAIT_REPLICAS: '1',
+        REFRESH_RETRY_SECONDS: '1',
+      });
+      const pairs = await Promise.all(
+        ['ann', 'bob', 'joe'].map((user) => newSession(service, user)),
+      );
+      await cut();
+      for (const pair of pairs) expectUnavailable(await refresh(service, pair));
+      await sleep(1500);
+      for (const pair of pairs) expectUnavailable(await refresh(service, pair));
+      await mend();
+      await until('the replica has caught up', 10_000, () => caughtUp(replica));
+      await untilGood(() => start(service, 'eve'), RECOVERED_MS);
+      for (const pair of pairs) expect((await refresh(service, pair)).outcome).toBe('rotated');
+    });
+  },
+);
 
 it('a primary demoted under a running service is never believed again', async () => {
   service = await startService({ REDIS_URL: primary.url });

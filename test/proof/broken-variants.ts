@@ -287,6 +287,18 @@ export const variants: readonly Variant[] = [
     says: 'no write is acknowledged, repeated ones neither',
   },
   {
+    name: 'a session moves on before its replicas were missed',
+    changes: [
+      {
+        file: 'src/sessions/refresh-session.ts',
+        find: '      await deps.store.confirm(session);\n      const rotated',
+        put: '      const rotated',
+      },
+    ],
+    proof: { test: 'test/faults/replicas.test.ts' },
+    says: 'whoever tried to refresh meanwhile is not logged out',
+  },
+  {
     name: 'the clock of the instance instead of that of the store',
     changes: [
       {

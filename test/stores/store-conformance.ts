@@ -163,6 +163,20 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
         expect(await find(one)).toBeUndefined();
       });
 
+      it('and refuses a rotation that arrives when nobody waits for it any more, but not a change of details', async () => {
+        const one = await created();
+        const rotated = rewritten(one, {
+          generation: 1,
+          refreshedAtMs: (await store.now()) + 1,
+          expiresAtMs: one.expiresAtMs + 1,
+        });
+        const changed = rewritten(one, { details: { changed: true } });
+        await at.advance(2002);
+        expect(await store.replace(one, rotated)).toBe('stale');
+        expect(plain(await find(one))).toEqual(plain(one));
+        expect(await store.replace(one, changed)).toBe('replaced');
+      });
+
       it('with exactly one winner among 100 racers over two connections, ten times', async () => {
         for (let round = 0; round < 10; round++) {
           const one = await created();
@@ -213,6 +227,16 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
         expect(await find(kept)).toBeDefined();
         expect(await find(stranger)).toBeDefined();
         expect(await store.removeUser({ product, env, userId: 'nobody' })).toBe(0);
+      });
+
+      it('of a user for two who ask at once, each counted once', async () => {
+        const one = await created();
+        for (let i = 0; i < 9; i++) await createdBeside(one);
+        const { product, env, userId } = one;
+        const counts = await Promise.all(
+          [store, at.other].map((each) => each.removeUser({ product, env, userId })),
+        );
+        expect((counts[0] ?? 0) + (counts[1] ?? 0)).toBe(10);
       });
 
       it('of a user: all that were started before, whatever is started meanwhile', async () => {

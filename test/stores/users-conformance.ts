@@ -12,6 +12,7 @@ import type { StoreUnderTest } from './store-conformance.ts';
 import { createModel, type Model, randomStep, type Step } from './user-model.ts';
 
 const MANY = { perUser: 10_000 };
+const DAY_MS = 24 * 3_600_000;
 const STEPS = 150;
 const HISTORIES = 5;
 
@@ -44,6 +45,25 @@ export function describeUsers(opened: () => StoreUnderTest): void {
       const firstSeenAtMs = await store.now();
       await started({ product: one.product });
       expect(await store.readUser(one)).toMatchObject({ firstSeenAtMs, totalSessions: 1 });
+    });
+
+    it('first seen on the day that it is there, if a start comes a little ahead of midnight', async () => {
+      const { store, advance, drift } = opened();
+      const midnightMs = Math.ceil(((await store.now()) + 1) / DAY_MS) * DAY_MS;
+      await advance(midnightMs - 1000 - (await store.now()));
+      const one = await started({ product: newProduct(), createdAtMs: midnightMs + 1000 });
+      expect(await store.countActivity(one)).toMatchObject({
+        newUsersToday: 1,
+        newUsersThisWeek: 1,
+      });
+      await advance(1000);
+      expect(await store.countActivity(one)).toMatchObject({
+        newUsersToday: 0,
+        newUsersThisWeek: 1,
+      });
+      expect((await drift?.()) ?? {}).toEqual({});
+      await store.removeUser({ ...one, tag: undefined });
+      expect(await store.eraseUser(one)).toBe(true);
     });
 
     it('apart by tag and product and environment', async () => {

@@ -31,12 +31,12 @@ export async function openRedisStore(target: RedisTarget, waitReplicas = 0): Pro
 }
 
 /** What a store on `target` runs its scripts with. */
-export async function openScriptRunner(target: RedisTarget): Promise<ScriptRunner> {
+export async function openScriptRunner(target: RedisTarget, replicas = 0): Promise<ScriptRunner> {
   const runner = createScriptRunner({
     client: connectRedis(target, () => undefined),
     openAnother: () => connectRedis(target, () => undefined),
     openOnce: () => connectOnce(target, () => undefined),
-    replicas: 0,
+    replicas,
     monotonicMs: () => performance.now(),
     observe: () => undefined,
   });

@@ -4,7 +4,7 @@ import type { Locator } from '../../sessions/session.ts';
 import { bucketName } from '../../sessions/session-id.ts';
 import type { TagPosition, TagQuery, UserRemoval } from '../../sessions/session-store.ts';
 import type { PartRef, UserPosition } from '../../sessions/user-store.ts';
-import { ENTRIES_AT_ONCE } from './index-lua.ts';
+import { ENTRIES_AT_ONCE, NAMES_AT_ONCE } from './index-lua.ts';
 import { parseUserMember, partKeys, tagKey, userKey } from './keys.ts';
 import type { ScriptRunner } from './run-script.ts';
 
@@ -38,11 +38,17 @@ async function readBehind(
 ): Promise<readonly IndexEntry[]> {
   const found: IndexEntry[] = [];
   // One more than wanted: nearly always the first is the one that we stand on.
-  const size = after === undefined ? count : count + 1;
-  for (let offset = 0; found.length < count; offset += size) {
-    const entries = await slice(after?.score, offset, size);
-    found.push(...entries.filter((entry) => isBehind(entry, after) && isWanted(entry)));
+  const size = count + 1;
+  let [last, offset] = [after, 0];
+  while (found.length < count) {
+    const entries = await slice(last?.score, offset, size);
+    const behind = entries.filter((entry) => isBehind(entry, last));
+    found.push(...behind.filter(isWanted));
     if (entries.length < size) break;
+    // Behind the last entry and not so many further on: what was dropped meanwhile would count twice. Only within one score is there no other way.
+    const end = entries.at(-1) as IndexEntry;
+    offset = end.score === last?.score ? offset + size : 0;
+    last = behind.at(-1) ?? last;
   }
   return found.slice(0, count);
 }
@@ -120,11 +126,20 @@ export async function locateUser(
   user: Omit<UserRemoval, 'except'>,
 ): Promise<{ readonly located: readonly Locator[]; readonly ofOneMoment: boolean }> {
   const members = new Set<string>();
-  let slices = 0;
-  for await (const slice of liveSlices(runner, userKey(user))) {
-    for (const { member } of slice) members.add(member);
+  let [slices, count, lowest, offset] = [0, 0, 0, 0];
+  do {
+    const reply = (await runner.run('names', [userKey(user)], [lowest, offset, NAMES_AT_ONCE])) as [
+      number,
+      Buffer,
+      Buffer,
+    ];
+    count = reply[0];
+    const last = Number(reply[1]);
+    for (const member of count === 0 ? [] : String(reply[2]).split('\n')) members.add(member);
+    // The next slice begins with the last score of this one, for others may share it; some come twice.
+    [lowest, offset] = [last, last === lowest ? offset + count : 0];
     slices++;
-  }
+  } while (count === NAMES_AT_ONCE);
   const located = [...members]
     .map((member) => ({ product: user.product, env: user.env, ...parseUserMember(member) }))
     .filter(({ tag }) => user.tag === undefined || tag === user.tag)

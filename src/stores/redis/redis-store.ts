@@ -2,7 +2,12 @@
 
 import type { DocumentStore } from '../../sessions/document-store.ts';
 import type { Locator, Session } from '../../sessions/session.ts';
-import type { Creation, SessionStore, StoreDescription } from '../../sessions/session-store.ts';
+import {
+  type Creation,
+  isRotation,
+  type SessionStore,
+  type StoreDescription,
+} from '../../sessions/session-store.ts';
 import { walkBuckets } from '../bucket-walk.ts';
 import { MAX_API_KEYS, MAX_TYPES } from '../limits.ts';
 import { createRedisClaims } from './claims.ts';
@@ -139,7 +144,12 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       const { keys, args } = write(next);
       const [reply] = await runDurably('replace', {
         keys,
-        args: [...args, encodeHead(current), current.expiresAtMs],
+        args: [
+          ...args,
+          encodeHead(current),
+          current.expiresAtMs,
+          isRotation(current, next) ? 1 : 0,
+        ],
       });
       return String(reply) as 'replaced' | 'stale';
     },

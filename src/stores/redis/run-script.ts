@@ -24,6 +24,8 @@ const MAX_PENDING = 10_000;
 const WAIT_MS = 500;
 /** WAIT blocks all that comes behind it on its connection, so waiting writes share a few connections of their own. */
 const WAITING_CONNECTIONS = 4;
+/** Writes that wait at most. While replicas are missing each holds its connection for all of WAIT_MS, longer than those behind it have. */
+const MAX_WAITING = 1000;
 
 const toOutage = (operation: string, error: unknown): Outage =>
   error instanceof Outage ? error : new Outage(`${operation}: ${errorCode(error as Error)}`);
@@ -94,6 +96,23 @@ export function createScriptRunner(deps: ScriptRunnerDeps): ScriptRunner {
   const send = createScriptSender(client);
   const sendOnce = createScriptSender(onceWriters[0] as RedisClient);
   let pending = 0;
+  let waitingWrites = 0;
+
+  /** Counted until Redis has answered: what nobody waits for any more still stands in the queue of its connection. */
+  async function write(
+    writer: RedisClient,
+    name: ScriptName,
+    calls: readonly ScriptCall[],
+  ): Promise<unknown[]> {
+    if (waitingWrites >= MAX_WAITING)
+      throw new Outage(`${name}: too many writes wait for replicas`);
+    waitingWrites++;
+    try {
+      return await callAndWait(writer, replicas, name, calls);
+    } finally {
+      waitingWrites--;
+    }
+  }
 
   async function operate<T>(name: string, work: () => Promise<T>): Promise<T> {
     if (pending >= MAX_PENDING) throw new Outage(`${name}: too many operations under way`);
@@ -119,12 +138,12 @@ export function createScriptRunner(deps: ScriptRunnerDeps): ScriptRunner {
       const writer = nextWriter();
       return writer === undefined
         ? Promise.all(calls.map(({ keys, args }) => run(name, keys, args)))
-        : operate(name, () => callAndWait(writer, replicas, name, calls));
+        : operate(name, () => write(writer, name, calls));
     },
     async runDurablyOnce(name, call) {
       if (replicas === 0) return operate(name, () => sendOnce(name, call));
       const writer = nextOnce() as RedisClient;
-      const [reply] = await operate(name, () => callAndWait(writer, replicas, name, [call]));
+      const [reply] = await operate(name, () => write(writer, name, [call]));
       return reply;
     },
     reach: () =>

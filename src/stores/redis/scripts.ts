@@ -3,7 +3,7 @@
 // Flags: what must work on a full Redis (reading, revoking, the ring) is flagged `allow-oom`. Nothing is flagged `no-writes`, because such
 // a script also runs on a demoted primary, where a revoked session is still alive (ADR 4).
 
-import { MAX_SKEW_MS } from '../../sessions/session-store.ts';
+import { MAX_LATENESS_MS, MAX_SKEW_MS } from '../../sessions/session-store.ts';
 import { documentScripts } from './document-scripts.ts';
 import { NOW, TIDY } from './index-lua.ts';
 import { FORBIDDEN, HEAD_BYTES } from './record.ts';
@@ -98,11 +98,12 @@ if not again then write(1, false) end
 return {again and 'again' or 'created', unpack(oldest)}
 `;
 
-/** KEYS and ARGV of a write; then head of the record to replace, its expiry. */
+/** KEYS and ARGV of a write; then head of the record to replace, its expiry, and for a rotation 1. */
 const REPLACE = `#!lua
 ${NOW}${TIDY}${USERS}${WRITE}
 if written then return 'replaced' end
 if head ~= ARGV[8] or now >= tonumber(ARGV[9]) then return 'stale' end
+if ARGV[10] == '1' and now - seen > ${MAX_LATENESS_MS} then return 'stale' end
 write(0, tonumber(expiry) < tonumber(ARGV[9]))
 return 'replaced'
 `;
@@ -132,6 +133,19 @@ ${NOW}
 local from = '(' .. ms(now)
 if tonumber(ARGV[1]) > now then from = ARGV[1] end
 return redis.call('ZRANGE', KEYS[1], from, '+inf', 'BYSCORE', 'LIMIT', ARGV[2], ARGV[3], 'WITHSCORES')
+`;
+
+/**
+ * KEYS an index. ARGV lowest score, offset among those from it on, count. Answers how many live members there are of these, the score of the
+ * last, and all as one text: a reply of thousands costs the reader ten times as much. No member holds a line break.
+ */
+const NAMES = `#!lua flags=allow-oom
+${NOW}
+local from, offset = ARGV[1], ARGV[2]
+if tonumber(from) <= now then from, offset = '(' .. ms(now), 0 end
+local members = redis.call('ZRANGE', KEYS[1], from, '+inf', 'BYSCORE', 'LIMIT', offset, ARGV[3])
+local last = #members > 0 and redis.call('ZSCORE', KEYS[1], members[#members]) or 0
+return {#members, last, table.concat(members, '\\n')}
 `;
 
 /** KEYS a value. ARGV what is there ('' for nothing), what is to be there. */
@@ -179,6 +193,7 @@ export const scripts = {
   remove: { lua: REMOVE },
   read: { lua: READ },
   slice: { lua: SLICE },
+  names: { lua: NAMES },
   swap: { lua: SWAP },
   claim: { lua: CLAIM },
   replaceClaim: { lua: REPLACE_CLAIM },

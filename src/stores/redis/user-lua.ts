@@ -90,7 +90,8 @@ local function see_user(tag, set, records, user, seen, started, expiry, shortene
     drop_user(tag, set, records, user)
     found = redis.call('HMGET', records, field, '#')
   end
-  local first_seen, last_seen, sessions, new = seen, seen, 1, 1
+  -- A start may come with a time a little ahead; a day that has not begun has no counter.
+  local first_seen, last_seen, sessions, new = math.min(seen, now), seen, 1, 1
   if found[1] then
     first_seen, last_seen, sessions = struct.unpack('>I6I6I4', found[1])
     last_seen, sessions, new = math.max(last_seen, seen), sessions + started, 0

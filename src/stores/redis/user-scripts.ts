@@ -82,11 +82,6 @@ for _, index in ipairs(KEYS) do live = live + redis.call('ZCOUNT', index, '(' ..
 return live
 `;
 
-/** KEYS parts of a bucket. Answers the tags that may have users, and '' for all together. */
-const PARTS = `#!lua flags=allow-oom
-return redis.call('ZRANGE', KEYS[1], 0, -1)
-`;
-
 /** KEYS sorted sets of one slot. ARGV a member of each. Answers the time and their scores, '' where there is none. */
 const SCORES = `#!lua flags=allow-oom
 ${NOW}
@@ -127,7 +122,6 @@ export const userScripts = {
   erase: { lua: ERASE },
   userSlice: { lua: USER_SLICE },
   live: { lua: LIVE },
-  parts: { lua: PARTS },
   scores: { lua: SCORES },
   recount: { lua: RECOUNT },
   lastExpiry: { lua: LAST_EXPIRY },
