@@ -32,7 +32,7 @@ export const settingsSchema = Type.Object({
   NODE_ENV: choice(
     ['development', 'test', 'production'],
     'development',
-    'In `production` the service refuses to start with missing or published secrets, a default `ISSUER`, the memory store (unless `ALLOW_MEMORY_STORE`) or an evicting Redis (unless `ALLOW_EVICTION`).',
+    'In `production` the service refuses to start with missing or published secrets, keys shorter than 16 characters, a default `ISSUER`, a signing period under a week, the memory store (unless `ALLOW_MEMORY_STORE`) or an evicting Redis (unless `ALLOW_EVICTION`).',
   ),
   REDIS_URL: text(
     '`redis://` or `rediss://` address of one Redis. Without any `REDIS_…` address the embedded memory store is used.',
@@ -76,7 +76,7 @@ export const settingsSchema = Type.Object({
     0,
     10 * YEAR_SECONDS,
     7776000,
-    'How long a signing key signs before the next one does; 0 for as long as `SIGNING_ALG` is the same.',
+    'How long a signing key signs before the next one does; 0 for as long as `SIGNING_ALG` is the same. In production 0, or a week (604800) or more.',
   ),
   JWKS_MAX_AGE_SECONDS: seconds(
     1,

@@ -111,7 +111,7 @@ export interface SessionStore extends UserStore, ClaimStore {
 
   /** Sessions of one user, newest first. */
   listUser(query: UserQuery): Promise<Page<string>>;
-  /** Sessions of one tag in no particular order; misses no live one, may repeat one that was rotated meanwhile. */
+  /** Sessions of one tag in no particular order; misses no live one but one whose end was brought forward meanwhile, may repeat one that was rotated. */
   listTag(query: TagQuery): Promise<Page<TagPosition>>;
   /** Ends all sessions of a user that were live when this was called; returns how many. */
   removeUser(removal: UserRemoval): Promise<number>;

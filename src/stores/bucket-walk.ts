@@ -12,8 +12,8 @@ interface InBucket {
 }
 
 /**
- * Up to `count` index entries of one bucket in order, behind `after` if given. A session only moves back in that order when it
- * is rotated, so a walk may meet it twice and never misses it.
+ * Up to `count` index entries of one bucket in order, behind `after` if given. A session moves on in that order when it is
+ * rotated, so a walk may meet it twice; only one whose end is brought forward (under a shortened type) can be missed.
  */
 export type ReadBucket<Position extends InBucket> = (
   bucket: number,

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatApiKey } from '../../src/callers/api-key.ts';
 import type { DocumentStore } from '../../src/sessions/document-store.ts';
+import { Outage } from '../../src/sessions/errors.ts';
 import type { RedisStore } from '../../src/stores/redis/redis-store.ts';
 import { until, withRedis } from '../support/redis-client.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
@@ -32,6 +33,8 @@ let one: TestApp;
 let two: TestApp;
 /** Names of documents that the second instance removed. */
 const removedAtTwo: string[] = [];
+/** Whether the next removal of the second instance is carried out and not answered. */
+let loseAnswer = false;
 beforeAll(async () => {
   server = await startRedis();
   const target = { mode: 'single', url: server.url } as const;
@@ -44,6 +47,10 @@ beforeAll(async () => {
     removeDocument: async (collection, name, current) => {
       const done = await second.apiKeys.removeDocument(collection, name, current);
       removedAtTwo.push(name);
+      if (loseAnswer) {
+        loseAnswer = false;
+        throw new Outage('the answer was lost');
+      }
       return done;
     },
   };
@@ -84,6 +91,19 @@ describe('a key', () => {
       clock.advance(500);
     }
     expect(await statusAt(two, key)).toBe(401);
+  });
+
+  it('whose revocation was carried out, lost and sent again is refused there at once', async () => {
+    const { id, key } = await make();
+    const body = { token: 'x' };
+    await call(two.app, 'POST', '/sessions/verify', { body, key });
+    loseAnswer = true;
+    expectProblem(await call(two.app, 'DELETE', `/api-keys/${id}`), 'store_unavailable');
+    expect((await call(two.app, 'DELETE', `/api-keys/${id}`)).statusCode).toBe(204);
+    expectProblem(
+      await call(two.app, 'POST', '/sessions/verify', { body, key }),
+      'unauthenticated',
+    );
   });
 
   it('revoked at one instance is refused within 5 s at one that did not ask about it meanwhile', async () => {

@@ -108,7 +108,7 @@ export function sessionRoutes({
         operationId: 'listSessions',
         summary: 'List the sessions of a tag',
         description:
-          'Of one user, newest first; of all users, in no particular order, missing no live session and possibly repeating one that was refreshed meanwhile.',
+          'Of one user, newest first; of all users, in no particular order, missing no live session but one that a refresh under a shortened type makes end sooner, and possibly repeating one that was refreshed meanwhile.',
         tags,
         params: placeParams,
         querystring: listQuery,
