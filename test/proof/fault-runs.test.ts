@@ -12,10 +12,9 @@ test.for([
   'one instance cut off',
   'Redis full',
   'restored from an older copy',
-  'clock of one instance +1h',
   'Cluster: primary killed',
 ])('every promise is kept: %s', async (only, { skip }) => {
-  const proven = await prove({ runs: 1, rate: 150, holdMs: 2500, seed: 1, only: [only], most: 1 });
+  const proven = await prove({ runs: 1, rate: 120, holdMs: 2500, seed: 1, only: [only], most: 1 });
   const notRun = proven.find((each) => each.notRun !== undefined)?.notRun;
   skip(notRun !== undefined, notRun);
   console.table(table(proven));
