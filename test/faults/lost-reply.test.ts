@@ -143,7 +143,7 @@ describe.each([
     },
   );
 
-  it.each(['slice', 'remove'] as const)(
+  it.each(['names', 'remove'] as const)(
     'of the %s of a log-out everywhere still ends all sessions',
     async (script) => {
       const user = `everywhere ${script} ${what}`;
