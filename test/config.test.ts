@@ -171,6 +171,7 @@ describe('the address of Redis', () => {
     [{ REDIS_URL: 'redis://a', REDIS_TLS: 'true' }, ['REDIS_TLS']],
     [{ TRUST_PROXY: '0.0.0.0/0' }, ['TRUST_PROXY']],
     [{ TRUST_PROXY: '10.0.0.0/8,::/0' }, ['TRUST_PROXY']],
+    [{ TRUST_PROXY: '0.0.0.0/00' }, ['TRUST_PROXY']],
     [{ REDIS_WAIT_REPLICAS: '1' }, ['REDIS_WAIT_REPLICAS']],
   ])('%j is refused for %j', (env, names) => {
     expect(problemsOf({ SECRET, ...env })).toEqual(names);
