@@ -76,7 +76,9 @@ it('when the primary dies, its sessions go on at the promoted replica within sec
     else expect(answer.body['valid']).toBe(true);
     return isPrimary(setup.replica.port);
   });
+  // Starts have a connection of their own: that one is there says nothing about the other.
   await untilGood(() => start(service), RECOVERED_MS);
+  await untilGood(() => verify(service, kept), RECOVERED_MS);
 
   await expectValid(service, kept);
   expect((await refresh(service, kept)).outcome).toBe('rotated');

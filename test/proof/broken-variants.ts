@@ -63,8 +63,8 @@ export const variants: readonly Variant[] = [
     changes: [
       {
         file: 'src/sessions/refresh-session.ts',
-        find: '      await deps.store.confirm(session);\n',
-        put: '      await deps.store.replace(session, { ...session, refreshedAtMs: nowMs, revision: deps.randomBytes(REVISION_BYTES) });\n',
+        find: 'written by a call that never learned whether it was safe.\n      await deps.store.confirm(session);\n',
+        put: '\n      await deps.store.replace(session, { ...session, refreshedAtMs: nowMs, revision: deps.randomBytes(REVISION_BYTES) });\n',
       },
     ],
     proof: { scenario: 'no fault' },
