@@ -38,6 +38,8 @@ const LOST = [
   'user_not_found',
   'session_type_not_found',
   'api_key_not_found',
+  // The session that the key stands for was there a moment ago.
+  'idempotency_key_expired',
 ];
 
 type Rule = (life: Life, history: History) => readonly Violation[];

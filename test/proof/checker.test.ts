@@ -95,6 +95,11 @@ it.each<[Invariant, string, Operation[]]>([
     'a session is gone after some rotations',
     [rotated(0, 2), rotated(1, 4), rotated(2, 6), verified(3, 8, refused('ended'))],
   ],
+  [
+    'I1',
+    'the session of an idempotency key is gone',
+    [operation('start', 0, refused('idempotency_key_expired'))],
+  ],
   ['I2', 'a token works after its revoke', [operation('revoke', 5), verified(0, 6)]],
   ['I2', 'a refresh works after a revoke', [operation('revoke', 5), rotated(0, 6)]],
   [
