@@ -6,11 +6,18 @@ import { median } from './median.ts';
 import { refreshing, type ScriptFor, starting, verifying } from './scripts.ts';
 import { type Server, startServer } from './server.ts';
 
+/** So many rounds of the same processes: two processes of one program differ by some per cent for as long as they live. */
+const ROUNDS_OF_A_PROCESS = 3;
+const WARM_UP_ROUNDS = 2;
+
+const KINDS = { floor: 'floor', control: 'floor', service: 'service' } as const;
+type Process = keyof typeof KINDS;
+
 interface Subject {
   readonly name: string;
   /** The subject that this one is a multiple of. */
   readonly against: string;
-  readonly server: Server;
+  readonly process: Process;
   readonly script: ScriptFor;
   readonly samples: Sample[];
 }
@@ -33,6 +40,36 @@ function rowOf({ name, samples, against }: Subject, subjects: readonly Subject[]
   };
 }
 
+const subject = (name: string, against: string, process: Process, script: ScriptFor): Subject => ({
+  name,
+  against,
+  process,
+  script,
+  samples: [],
+});
+
+/** Some rounds with processes of their own. */
+async function measureProcesses(
+  redis: Redis,
+  redisUrl: string,
+  subjects: readonly Subject[],
+  rounds: number,
+  requests: number,
+): Promise<void> {
+  const started = Object.entries(KINDS).map(
+    async ([name, kind]) => [name, await startServer(kind, redisUrl)] as const,
+  );
+  const servers = Object.fromEntries(await Promise.all(started)) as Record<Process, Server>;
+  for (let round = -WARM_UP_ROUNDS; round < rounds; round++) {
+    for (const { process: name, script, samples } of subjects) {
+      const sample = await load(servers[name], redis, await script(servers[name]), requests);
+      if (round >= 0) samples.push(sample);
+    }
+    process.stderr.write('.');
+  }
+  for (const server of Object.values(servers)) server.stop();
+}
+
 /** One row for each subject, ready to be printed. */
 export async function measureBesideFloor(
   redis: Redis,
@@ -40,34 +77,17 @@ export async function measureBesideFloor(
   rounds: number,
   requests: number,
 ): Promise<readonly object[]> {
-  const [floor, control, service] = await Promise.all([
-    startServer('floor', redisUrl),
-    startServer('floor', redisUrl),
-    startServer('service', redisUrl),
-  ]);
-  const subject = (name: string, against: string, server: Server, script: ScriptFor): Subject => ({
-    name,
-    against,
-    server,
-    script,
-    samples: [],
-  });
   const subjects = [
-    subject('floor start', 'floor start', floor, starting()),
-    subject('floor start (control)', 'floor start', control, starting()),
-    subject('start', 'floor start', service, starting()),
-    subject('refresh', 'floor start', service, refreshing),
-    subject('floor verify', 'floor verify', floor, verifying),
-    subject('verify', 'floor verify', service, verifying),
+    subject('floor start', 'floor start', 'floor', starting()),
+    subject('floor start (control)', 'floor start', 'control', starting()),
+    subject('start', 'floor start', 'service', starting()),
+    subject('refresh', 'floor start', 'service', refreshing),
+    subject('floor verify', 'floor verify', 'floor', verifying),
+    subject('verify', 'floor verify', 'service', verifying),
   ];
-  for (let round = -1; round < rounds; round++) {
-    for (const { server, script, samples } of subjects) {
-      const sample = await load(server, redis, await script(server), requests);
-      // The first round only warms up.
-      if (round >= 0) samples.push(sample);
-    }
-    process.stderr.write('.');
+  for (let left = rounds; left > 0; left -= ROUNDS_OF_A_PROCESS) {
+    const some = Math.min(left, ROUNDS_OF_A_PROCESS);
+    await measureProcesses(redis, redisUrl, subjects, some, requests);
   }
-  for (const server of [floor, control, service]) server.stop();
   return subjects.map((each) => rowOf(each, subjects));
 }

@@ -64,7 +64,7 @@ function refuseTunnel(socket: Duplex, timeoutMs: number): void {
 function cutLater(socket: Duplex, exchange: Duplex | ServerResponse, timeoutMs: number): void {
   const timer = setTimeout(() => socket.destroy(), timeoutMs);
   timer.unref();
-  exchange.once('close', () => clearTimeout(timer));
+  exchange.on('close', () => clearTimeout(timer));
 }
 
 /** `exchangeTimeoutMs`: without it a client that reads nothing, or a byte now and then, would keep its answer in our memory for ever. */

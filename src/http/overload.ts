@@ -47,7 +47,8 @@ export async function shedLoad(
     }
     underWay.get(socket)?.add(response);
     inFlight++;
-    response.once('close', () => leave(socket, response));
+    // Not `once`, which costs more and would say the same: it closes once.
+    response.on('close', () => leave(socket, response));
     return done();
   });
 }

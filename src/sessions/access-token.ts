@@ -2,7 +2,6 @@
 
 import { CompactSign, compactVerify, errors } from 'jose';
 import { isCanonicalBase64url } from './base64url.ts';
-import { tokenId } from './proof.ts';
 import { type Locator, type Session, tokenIssuedAtSeconds } from './session.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
@@ -45,6 +44,7 @@ const decodeJson = (segment: string): unknown =>
 /** Signs the token of the session's current generation; a replay signs the same claims again. */
 export async function signAccessToken(
   session: Session,
+  tokenId: string,
   keys: SigningKeys,
   issuer: string,
 ): Promise<string> {
@@ -54,7 +54,7 @@ export async function signAccessToken(
     aud: audienceOf(session),
     sub: session.userId,
     sid: session.sessionId,
-    jti: tokenId(session),
+    jti: tokenId,
     iat: tokenIssuedAtSeconds(session),
     exp: session.tokenExpiresAtSeconds,
     client_id: session.clientId,

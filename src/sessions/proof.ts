@@ -1,26 +1,34 @@
-// Owns the values derived from a session's seed: the proof in a refresh token and the id of a token, one each per generation.
+// Owns the values derived from a session's seed, by one HMAC a generation: its halves are the proof in the refresh token and the id of the token.
 
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Session } from './session.ts';
 
 const PROOF_BYTES = 16;
 
-const derive = (seed: Uint8Array, label: string, generation: number): Buffer =>
-  createHmac('sha256', seed).update(`${label}:${generation}`).digest().subarray(0, PROOF_BYTES);
+/** What the pair of a generation carries: 16 bytes each, as base64url. */
+export interface PairSecrets {
+  /** In the refresh token. */
+  readonly proof: string;
+  /** `jti`, the same in every replay. Says nothing of the proof (ADR 2). */
+  readonly tokenId: string;
+}
 
-/** What a refresh token of this generation must carry: 16 bytes as base64url. */
-export const refreshProof = (session: Session, generation: number): string =>
-  derive(session.seed, 'refresh', generation).toString('base64url');
+const derive = (seed: Uint8Array, generation: number): Buffer =>
+  createHmac('sha256', seed).update(`refresh:${generation}`).digest();
+
+export function pairSecrets({ seed, generation }: Session): PairSecrets {
+  const derived = derive(seed, generation);
+  return {
+    proof: derived.toString('base64url', 0, PROOF_BYTES),
+    tokenId: derived.toString('base64url', PROOF_BYTES),
+  };
+}
 
 /** Whether `proof` is the session's own for this generation. Constant time. */
 export function provesGeneration(session: Session, generation: number, proof: string): boolean {
   const given = Buffer.from(proof, 'base64url');
   return (
     given.length === PROOF_BYTES &&
-    timingSafeEqual(given, derive(session.seed, 'refresh', generation))
+    timingSafeEqual(given, derive(session.seed, generation).subarray(0, PROOF_BYTES))
   );
 }
-
-/** `jti` of the current generation's token: the same in every replay. */
-export const tokenId = (session: Session): string =>
-  derive(session.seed, 'token', session.generation).toString('base64url');

@@ -1,6 +1,5 @@
 // Owns the refresh token: sealed, self-locating, carrying a proof instead of a stored secret (design, section 3; ADR 2).
 
-import { refreshProof } from './proof.ts';
 import type { Sealer } from './sealing.ts';
 import type { Locator, Session } from './session.ts';
 
@@ -15,7 +14,11 @@ export interface PresentedRefreshToken {
 }
 
 /** Seals the refresh token of the session's current generation. */
-export const sealRefreshToken = async (sealer: Sealer, session: Session): Promise<string> =>
+export const sealRefreshToken = async (
+  sealer: Sealer,
+  session: Session,
+  proof: string,
+): Promise<string> =>
   PREFIX +
   (await sealer.seal(
     JSON.stringify([
@@ -24,7 +27,7 @@ export const sealRefreshToken = async (sealer: Sealer, session: Session): Promis
       session.tag,
       session.sessionId,
       session.generation,
-      refreshProof(session, session.generation),
+      proof,
     ]),
   ));
 

@@ -1,6 +1,7 @@
 // Owns the pair of tokens that start and refresh answer with; a replay makes the same pair again.
 
 import { signAccessToken } from './access-token.ts';
+import { pairSecrets } from './proof.ts';
 import { sealRefreshToken } from './refresh-token.ts';
 import type { Session } from './session.ts';
 import type { SessionDeps } from './session-deps.ts';
@@ -13,9 +14,10 @@ export interface TokenPair {
 
 /** The pair of the session's current generation. */
 export async function makeTokenPair(deps: SessionDeps, session: Session): Promise<TokenPair> {
+  const { tokenId, proof } = pairSecrets(session);
   const [token, refreshToken] = await Promise.all([
-    signAccessToken(session, deps.keys, deps.issuer),
-    sealRefreshToken(deps.refreshTokenSealer, session),
+    signAccessToken(session, tokenId, deps.keys, deps.issuer),
+    sealRefreshToken(deps.refreshTokenSealer, session, proof),
   ]);
   return { token, refreshToken, session };
 }

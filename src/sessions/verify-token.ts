@@ -1,7 +1,7 @@
 // Owns the answer to "is this token good, now?": the signature says whose it is, the store says whether its session lives.
 
 import { type AccessClaims, readAccessToken } from './access-token.ts';
-import { tokenId } from './proof.ts';
+import { pairSecrets } from './proof.ts';
 import { covers, type Scope } from './scope.ts';
 import { REVISION_BYTES, type Session } from './session.ts';
 import type { SessionDeps } from './session-deps.ts';
@@ -28,7 +28,7 @@ const isExpected = (claims: AccessClaims, { product, env, tag }: VerifyInput): b
  * and a window that stays open only answers a retry once more.
  */
 function markSeen(deps: SessionDeps, session: Session, claims: AccessClaims): void {
-  if (session.successorSeen !== false || claims.tokenId !== tokenId(session)) return;
+  if (session.successorSeen !== false || claims.tokenId !== pairSecrets(session).tokenId) return;
   const revision = deps.randomBytes(REVISION_BYTES);
   deps.store.replace(session, { ...session, successorSeen: true, revision }).catch(() => undefined);
 }

@@ -264,7 +264,7 @@ describe('a refresh token sealed by us', () => {
     const { sessions } = await createTestApp();
     const { session, token } = await sessions.start(START);
     const sealer = createSealer([SECRET], 'refresh-token', systemRandom);
-    const forged = await sealRefreshToken(sealer, { ...session, seed: systemRandom(32) });
+    const forged = await sealRefreshToken(sealer, session, 'p'.repeat(22));
     const invalid = { refused: { code: 'invalid_refresh_token', reason: 'invalid' } };
     await expect(sessions.refresh({}, { refreshToken: forged })).rejects.toMatchObject(invalid);
     await expect(sessions.revokeByRefreshToken({}, forged)).rejects.toMatchObject(invalid);
@@ -287,7 +287,7 @@ describe('a refresh token sealed by us', () => {
 describe('a token', () => {
   it('is not judged by a broken key: that is a defect, not a bad token', async () => {
     const { keys } = await createTestApp();
-    const token = await signAccessToken(sampleSession(), keys, 'iss');
+    const token = await signAccessToken(sampleSession(), 'jti', keys, 'iss');
     const { kid, alg } = await keys.current();
     const broken = { ...keys, find: async () => ({ kid, alg, publicKey: {} as CryptoKey }) };
     await expect(readAccessToken(token, broken, 'iss')).rejects.toThrow(TypeError);
@@ -296,7 +296,7 @@ describe('a token', () => {
   it('says its product, environment and tag in its audience too, or it is none of ours', async () => {
     const { keys } = await createTestApp();
     const crafted = sampleSession({ tag: 'user-session' });
-    const token = await signAccessToken(crafted, keys, 'iss');
+    const token = await signAccessToken(crafted, 'jti', keys, 'iss');
     expect(await readAccessToken(token, keys, 'iss')).toMatchObject({ tag: 'user-session' });
     expect(await readAccessToken(token, keys, 'another issuer')).toBeUndefined();
   });

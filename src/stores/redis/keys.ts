@@ -31,11 +31,13 @@ const tagIn = (slot: string, tag: string): string => `tag:${slot}:${tag}`;
 export const tagKey = (at: Place & { readonly tag: string }, bucket: string): string =>
   tagIn(slotTag(at, bucket), at.tag);
 
-/** The user's own bucket is the first byte of the digest; the key carries 128 bits of it. */
-export function userKey(user: UserRef): string {
+function userIn(slot: string, user: UserRef): string {
   const hash = Buffer.from(userDigest(user).slice(0, USER_HASH_BYTES), 'latin1');
-  return `user:${slotTag(user, bucketOf(user))}:${hash.toString('base64url')}`;
+  return `user:${slot}:${hash.toString('base64url')}`;
 }
+
+/** The user's own bucket is the first byte of the digest; the key carries 128 bits of it. */
+export const userKey = (user: UserRef): string => userIn(slotTag(user, bucketOf(user)), user);
 
 /**
  * The fence in the slot of another key: it exists for no longer than one script, something to write when nothing else is, so
@@ -80,10 +82,11 @@ export const partsKey = (at: Place, bucket: string): string => partsIn(slotTag(a
 /** The keys that change together with sessions of one user under one tag, in the order the scripts expect; those of the sessions come last. */
 export function writeKeys(...sessions: readonly [Locator & UserRef, ...Locator[]]): string[] {
   const [first] = sessions;
-  const slot = slotTag(first, bucketIn(first.sessionId));
+  // The bucket that the ids of its sessions name as well.
+  const slot = slotTag(first, bucketOf(first));
   return [
     tagIn(slot, first.tag),
-    userKey(first),
+    userIn(slot, first),
     ...partIn(slot, ''),
     ...partIn(slot, first.tag),
     partsIn(slot),

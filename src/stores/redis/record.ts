@@ -84,7 +84,12 @@ export function encodeRecord(session: Session): Buffer {
     session.epoch,
     ...rareOf(session),
   ];
-  return Buffer.concat([encodeHead(session), encoder.encodeSharedRef(fields)]);
+  const packed = encoder.encodeSharedRef(fields);
+  const record = Buffer.allocUnsafe(HEAD_BYTES + packed.length);
+  record[0] = VERSION;
+  record.set(session.revision, 1);
+  record.set(packed, HEAD_BYTES);
+  return record;
 }
 
 /**

@@ -140,11 +140,10 @@ export function createScriptRunner(deps: ScriptRunnerDeps): ScriptRunner {
         ? Promise.all(calls.map(({ keys, args }) => run(name, keys, args)))
         : operate(name, () => write(writer, name, calls));
     },
-    async runDurablyOnce(name, call) {
+    runDurablyOnce(name, call) {
       if (replicas === 0) return operate(name, () => sendOnce(name, call));
       const writer = nextOnce() as RedisClient;
-      const [reply] = await operate(name, () => write(writer, name, [call]));
-      return reply;
+      return operate(name, () => write(writer, name, [call])).then(([reply]) => reply);
     },
     reach: () =>
       operate('reach', async () => void (await Promise.all(connections.map(reachPrimaries)))),
