@@ -50,6 +50,8 @@ export interface Operation {
 
 export interface History {
   readonly operations: readonly Operation[];
+  /** How long the proof itself was kept from its work at one time between two moments, at most. Milliseconds. */
+  readonly lateMs: (fromMs: number, untilMs: number) => number;
   /** When the fault was over and the store answered the proof itself again. */
   readonly usableMs: number;
   readonly retryWindowMs: number;

@@ -8,6 +8,7 @@ import { type Client, createClient } from './client.ts';
 import { watchGrowth } from './growth.ts';
 import type { History } from './history.ts';
 import { takeJwksCopy } from './jwks-copy.ts';
+import { watchLateness } from './lateness.ts';
 import { driftOf, keysBeyondBaseline } from './left-behind.ts';
 import { createLives } from './lives.ts';
 import { operate } from './operator.ts';
@@ -103,7 +104,9 @@ async function live(
   const keys: [string, ...string[]] = [TEST_ROOT_KEY];
   if (remembers) keys.push(await administer(world));
   const client = createClient(ports, keys, await takeJwksCopy(ports, options.random));
+  const lateness = watchLateness();
   const { lives, usableMs, grownKb, seeds } = await strike(world, scenario, options, client);
+  lateness.stop();
 
   const { env = {}, endsByTime = false } = scenario;
   const absoluteTtlMs = seconds(env, 'ABSOLUTE_TTL_SECONDS', 2_592_000);
@@ -115,6 +118,7 @@ async function live(
   const written = await secretsWritten(world, client, keys, seeds, await witness.collect());
   const history: History = {
     operations: client.operations,
+    lateMs: lateness.most,
     usableMs,
     instances: [0, 1],
     retryWindowMs: seconds(env, 'REFRESH_RETRY_SECONDS', 30),

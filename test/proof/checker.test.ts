@@ -51,6 +51,7 @@ const historyOf = (operations: readonly Operation[]): History => ({
       operation('start', 101, { life: 2 + instance, instance, returned: pair(50 + instance, 101) }),
     ),
   ],
+  lateMs: () => 0,
   usableMs: ms(100),
   retryWindowMs: 30_000,
   absoluteTtlMs: 600_000,
@@ -149,6 +150,12 @@ it.each<[Invariant, string, Operation[]]>([
   ],
 ])('%s is broken when %s', (invariant, _, operations) => {
   expect(broken(...operations)).toContain(invariant);
+});
+
+it('does not count the time for which the proof itself was late', () => {
+  const history = historyOf([verified(0, 5, { endedMs: ms(5) + 2300 })]);
+  expect(judge({ ...history, lateMs: () => 299 })).toMatchObject([{ invariant: 'I7' }]);
+  expect(judge({ ...history, lateMs: () => 300 })).toEqual([]);
 });
 
 it('I9 is broken when an instance never answers again', () => {
