@@ -50,16 +50,24 @@ const common = {
 interface Settings extends Readonly<Omit<typeof common, 'autoResendUnfulfilledCommands'>> {
   readonly autoResendUnfulfilledCommands: boolean;
   readonly commandTimeout?: number;
-  /** How long a Cluster waits before it sends a command again whose connection broke; 0: it does not. */
-  readonly retryDelayOnFailover?: number;
+  /** How long a Cluster waits before it sends a command again whose connection broke, and asks for its slots anew; 0: it does neither. */
+  readonly retryDelayOnFailover: number;
+  /** How often a Cluster asks for its slots. To take the answer in costs several ms of CPU, on each connection. */
+  readonly slotsRefreshInterval: number;
 }
-const patient: Settings = common;
+const patient: Settings = {
+  ...common,
+  retryDelayOnFailover: 250,
+  slotsRefreshInterval: 10_000,
+};
 const once: Settings = {
   ...patient,
   autoResendUnfulfilledCommands: false,
   // Else a command whose connection broke would be neither sent again nor answered.
   maxRetriesPerRequest: 0,
   retryDelayOnFailover: 0,
+  // Nothing else tells it of a promoted replica.
+  slotsRefreshInterval: 2000,
 };
 const IMPATIENCE_MS = 100;
 
@@ -71,15 +79,15 @@ const credentials = ({ username, password, tls }: RedisCredentials) => ({
 
 const clusterOptions = (
   target: RedisCredentials,
-  { retryDelayOnFailover, ...settings }: Settings,
+  { retryDelayOnFailover, slotsRefreshInterval, ...settings }: Settings,
 ) => ({
   redisOptions: { ...settings, ...credentials(target) },
-  ...(retryDelayOnFailover === undefined ? {} : { retryDelayOnFailover }),
+  retryDelayOnFailover,
+  slotsRefreshInterval,
   enableOfflineQueue: false,
   scaleReads: 'master' as const,
   clusterRetryStrategy: retryDelayMs,
   slotsRefreshTimeout: 1000,
-  slotsRefreshInterval: 2000,
   maxRedirections: 6,
 });
 
@@ -126,7 +134,7 @@ export const connectImpatiently = (
   onTrouble: (code: string) => void,
 ): RedisClient =>
   connectRedis(target, onTrouble, {
-    ...common,
+    ...patient,
     commandTimeout: IMPATIENCE_MS,
   });
 
