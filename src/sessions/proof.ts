@@ -16,6 +16,7 @@ export interface PairSecrets {
 const derive = (seed: Uint8Array, generation: number): Buffer =>
   createHmac('sha256', seed).update(`refresh:${generation}`).digest();
 
+/** Of the current generation. */
 export function pairSecrets({ seed, generation }: Session): PairSecrets {
   const derived = derive(seed, generation);
   return {
