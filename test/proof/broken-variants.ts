@@ -267,8 +267,8 @@ export const variants: readonly Variant[] = [
     changes: [
       {
         file: 'src/stores/redis/keys.ts',
-        find: 'slotTag(user, bucketOf(user))',
-        put: 'bucketOf(user)',
+        find: 'return `user:$',
+        put: 'return `user:{}$',
       },
     ],
     proof: { test: 'test/stores/redis-cluster-store.test.ts' },
