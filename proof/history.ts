@@ -50,7 +50,7 @@ export interface Operation {
 
 export interface History {
   readonly operations: readonly Operation[];
-  /** How long the proof itself was kept from its work at one time between two moments, at most. Milliseconds. */
+  /** How long the proof itself was kept from sending at the first moment, or from seeing what came before the last, at most. Milliseconds. */
   readonly lateMs: (fromMs: number, untilMs: number) => number;
   /** When the fault was over and the store answered the proof itself again. */
   readonly usableMs: number;

@@ -3,25 +3,43 @@
 const EVERY_MS = 20;
 
 export interface Lateness {
-  /** The longest that this process was kept from its work at one time between two moments. Milliseconds, the moments since the epoch. */
+  /**
+   * The longest that this process was kept from sending what began at the first moment, or from seeing what came before the last. A
+   * standstill between them hides nothing. Milliseconds, the moments since the epoch.
+   */
   most(fromMs: number, untilMs: number): number;
+  /** The longest standstill of all. Milliseconds. */
+  longest(): number;
   stop(): void;
 }
 
+interface Standstill {
+  readonly fromMs: number;
+  untilMs: number;
+}
+
 export function watchLateness(): Lateness {
-  const delays: { readonly fromMs: number; readonly untilMs: number }[] = [];
+  const standstills: Standstill[] = [];
   let dueMs = Date.now() + EVERY_MS;
   const timer = setInterval(() => {
     const nowMs = Date.now();
-    if (nowMs - dueMs > EVERY_MS) delays.push({ fromMs: dueMs, untilMs: nowMs });
+    const last = standstills.at(-1);
+    if (nowMs - dueMs > EVERY_MS) {
+      // What follows upon one without a pause is the same one.
+      if (last?.untilMs === dueMs - EVERY_MS) last.untilMs = nowMs;
+      else standstills.push({ fromMs: dueMs, untilMs: nowMs });
+    }
     dueMs = nowMs + EVERY_MS;
   }, EVERY_MS);
   return {
     most: (fromMs, untilMs) =>
       Math.max(
         0,
-        ...delays.map((each) => Math.min(untilMs, each.untilMs) - Math.max(fromMs, each.fromMs)),
+        ...standstills
+          .filter((each) => each.fromMs <= fromMs + EVERY_MS || each.untilMs >= untilMs - EVERY_MS)
+          .map((each) => Math.min(untilMs, each.untilMs) - Math.max(fromMs, each.fromMs)),
       ),
+    longest: () => Math.max(0, ...standstills.map((each) => each.untilMs - each.fromMs)),
     stop: () => clearInterval(timer),
   };
 }

@@ -240,7 +240,7 @@ export function createLives(client: Client, random: () => number): Lives {
   }
 
   const each = async (all: readonly Life[], work: (life: Life) => Promise<unknown>) => {
-    // One iterator for all: to shift 100,000 lives off an array takes seconds, in which answers under way would seem late.
+    // One iterator for all: to shift 100,000 lives off an array takes seconds, in which the network of the proof stands still as well.
     const queue = all.values();
     await Promise.all(
       Array.from({ length: 16 }, async () => {

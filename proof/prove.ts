@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util';
 import { INVARIANTS } from './checker.ts';
 import { seeded } from './random.ts';
-import { MIN_JUDGED, type RunResult, run } from './run.ts';
+import { MAX_STANDSTILL_MS, MIN_JUDGED, type RunResult, run } from './run.ts';
 import { promisedIn, type Scenario, scenarios } from './scenarios.ts';
 
 export interface ProveOptions {
@@ -32,6 +32,7 @@ export interface ProvenScenario {
 const brokenOff = (error: unknown): RunResult => ({
   judged: 0,
   unknown: 0,
+  stoodStillMs: 0,
   recoveryMs: Number.POSITIVE_INFINITY,
   violations: [],
   missing: [],
@@ -66,8 +67,12 @@ export async function prove(options: ProveOptions): Promise<readonly ProvenScena
 }
 
 /** Why a run does not count; undefined if it does. */
-const discounted = ({ judged, brokenOff: why }: RunResult): string | undefined =>
-  judged < MIN_JUDGED ? (why ?? `only ${judged} operations, does not count`) : undefined;
+function discounted({ judged, stoodStillMs, brokenOff: why }: RunResult): string | undefined {
+  if (judged < MIN_JUDGED) return why ?? `only ${judged} operations, does not count`;
+  return stoodStillMs >= MAX_STANDSTILL_MS
+    ? `the proof itself stood still for ${stoodStillMs} ms, does not count`
+    : undefined;
+}
 
 const MOST_SHOWN = 3;
 
@@ -99,7 +104,7 @@ export const allHeld = (proven: readonly ProvenScenario[]): boolean =>
 /** A row for each scenario: for each invariant the runs in which it held, of the runs that count; `-` where it is not promised. */
 export const table = (proven: readonly ProvenScenario[]) =>
   proven.map(({ scenario, results, notRun }) => {
-    const counted = results.filter(({ judged }) => judged >= MIN_JUDGED);
+    const counted = results.filter((result) => discounted(result) === undefined);
     const held = INVARIANTS.map((invariant) => {
       const promised = promisedIn(scenario).includes(invariant);
       const kept = counted.filter(({ violations }) =>

@@ -8,7 +8,7 @@ import { type Client, createClient } from './client.ts';
 import { watchGrowth } from './growth.ts';
 import type { History } from './history.ts';
 import { takeJwksCopy } from './jwks-copy.ts';
-import { watchLateness } from './lateness.ts';
+import { type Lateness, watchLateness } from './lateness.ts';
 import { driftOf, keysBeyondBaseline } from './left-behind.ts';
 import { createLives } from './lives.ts';
 import { operate } from './operator.ts';
@@ -30,6 +30,8 @@ export interface RunResult {
   /** Operations that were answered, as opposed to unknown ones. */
   readonly judged: number;
   readonly unknown: number;
+  /** The longest that the proof itself stood still, its network with it. */
+  readonly stoodStillMs: number;
   /** The slower of the two instances, from the store being usable to the first good answer. */
   readonly recoveryMs: number;
   /** Of the promised invariants only. */
@@ -42,6 +44,8 @@ export interface RunResult {
 
 /** A run with fewer judged operations proves nothing. */
 export const MIN_JUDGED = 1000;
+/** Nor does one in which the proof stood still for so long: a service takes the network for dead then, and people their answers for late. */
+export const MAX_STANDSTILL_MS = 1000;
 const WARM_UP_MS = 2500;
 const AFTER_MS = 3500;
 const MAX_GROWTH_KB = 64 * 1024;
@@ -82,11 +86,19 @@ async function strike(world: World, scenario: Scenario, options: RunOptions, cli
   const growth = watchGrowth(world);
   await sleep((scenario.warmUpMs ?? WARM_UP_MS) + random() * 500);
   growth.strike();
-  await scenario.fault(world, holdMs);
-  const usableMs = Date.now();
-  await sleep(AFTER_MS);
-  const grownKb = growth.stop();
-  await Promise.all([stop(), rest()]);
+  let grownKb = 0;
+  // Also if the fault could not be made: nobody may go on living in the worlds of the runs to come.
+  const endLiving = async () => {
+    grownKb = growth.stop();
+    await Promise.all([stop(), rest()]);
+  };
+  const disturb = async () => {
+    await scenario.fault(world, holdMs);
+    const healedMs = Date.now();
+    await sleep(AFTER_MS);
+    return healedMs;
+  };
+  const usableMs = await disturb().finally(endLiving);
   const seeds = await someSeeds(world);
   await lives.examine();
   return { lives, usableMs, grownKb, seeds };
@@ -97,6 +109,7 @@ async function live(
   witness: Witness,
   scenario: Scenario,
   options: RunOptions,
+  lateness: Lateness,
 ): Promise<RunResult> {
   const ports = () => world.services.map(({ port }) => port);
   // A store that loses what was acknowledged loses the key of the lives with it.
@@ -104,9 +117,7 @@ async function live(
   const keys: [string, ...string[]] = [TEST_ROOT_KEY];
   if (remembers) keys.push(await administer(world));
   const client = createClient(ports, keys, await takeJwksCopy(ports, options.random));
-  const lateness = watchLateness();
   const { lives, usableMs, grownKb, seeds } = await strike(world, scenario, options, client);
-  lateness.stop();
 
   const { env = {}, endsByTime = false } = scenario;
   const absoluteTtlMs = seconds(env, 'ABSOLUTE_TTL_SECONDS', 2_592_000);
@@ -115,6 +126,8 @@ async function live(
   // An index lives as long as its last member; that is what a session that ends by time takes.
   const withinMs = endsByTime ? absoluteTtlMs + 1500 : 1500;
   const left = await keysBeyondBaseline(world, withinMs, endsByTime);
+  // What follows asks nobody any more.
+  const stoodStillMs = lateness.longest();
   const written = await secretsWritten(world, client, keys, seeds, await witness.collect());
   const history: History = {
     operations: client.operations,
@@ -141,6 +154,7 @@ async function live(
   return {
     judged: history.operations.length - unknown,
     unknown,
+    stoodStillMs,
     recoveryMs: Math.max(...[0, 1].map((i) => recoveryMs(history, i) ?? Number.POSITIVE_INFINITY)),
     violations: [...judge(history), ...measured].filter(({ invariant }) =>
       promised.includes(invariant),
@@ -157,9 +171,11 @@ export async function run(scenario: Scenario, options: RunOptions): Promise<RunR
     const witness = await callWitness(store.servers);
     try {
       const world = await startWorld(store, scenario.env ?? {}, await scenario.own?.());
+      const lateness = watchLateness();
       try {
-        return await live(world, witness, scenario, options);
+        return await live(world, witness, scenario, options, lateness);
       } finally {
+        lateness.stop();
         await Promise.all(world.services.map((service) => service.stop()));
       }
     } finally {

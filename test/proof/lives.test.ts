@@ -17,16 +17,15 @@ const silent: Client = {
   }),
 };
 
-it('a hundred thousand lives of a long outage are examined without keeping answers under way from being seen', async () => {
+it('a hundred thousand lives of a long outage are examined without the proof standing still', async () => {
   const lives = createLives(silent, Math.random);
   for (let step = 0; step < 100_000; step++) await lives.step();
 
   const lateness = watchLateness();
-  const fromMs = Date.now();
   await sleep(50);
   await lives.examine();
   await sleep(50);
   lateness.stop();
 
-  expect(lateness.most(fromMs, Date.now())).toBeLessThan(1500);
+  expect(lateness.longest()).toBeLessThan(500);
 });

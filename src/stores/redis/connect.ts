@@ -53,11 +53,9 @@ interface Settings extends Readonly<Omit<typeof common, 'autoResendUnfulfilledCo
   /** How long a Cluster waits before it sends a command again whose connection broke, and asks for its slots anew; 0: it does neither. */
   readonly retryDelayOnFailover: number;
 }
-const patient: Settings = {
-  ...common,
-  // To take the slots in costs several ms of CPU, on each of ten connections.
-  retryDelayOnFailover: 250,
-};
+/** During a failover of a Cluster, between two questions for its slots: to take them in costs several ms of CPU, on each of ten connections. */
+const FAILOVER_PAUSE_MS = 250;
+const patient: Settings = { ...common, retryDelayOnFailover: FAILOVER_PAUSE_MS };
 const once: Settings = {
   ...patient,
   autoResendUnfulfilledCommands: false,
@@ -79,6 +77,8 @@ const clusterOptions = (
 ) => ({
   redisOptions: { ...settings, ...credentials(target) },
   retryDelayOnFailover,
+  // Until a replica has been promoted all primaries refuse: nothing was done, so what is sent once at most is sent again as well.
+  retryDelayOnClusterDown: FAILOVER_PAUSE_MS,
   // With 10 s pipelines did not find the primary after an ordered switch within 3 s (invariant I9).
   slotsRefreshInterval: 2000,
   enableOfflineQueue: false,
