@@ -1,6 +1,6 @@
 // Owns the rules on settings that a schema cannot say: which belong together, which Redis they name, what production refuses.
 
-import { isAddressRange } from './callers/address-range.ts';
+import { areAllAddresses, isAddressRange } from './callers/address-range.ts';
 import {
   DEFAULT_ISSUER,
   PUBLISHED_SECRETS,
@@ -123,7 +123,7 @@ export function judgeRest(
   const proxies = listOf(settings.TRUST_PROXY);
   if (!proxies.every(isAddressRange)) {
     report('TRUST_PROXY', 'must be IP addresses or CIDR ranges, separated by commas');
-  } else if (proxies.some((range) => /\/0+$/.test(range))) {
+  } else if (areAllAddresses(proxies)) {
     report('TRUST_PROXY', 'must not be all addresses: whoever connects could name any other');
   }
   if (settings.REDIS_WAIT_REPLICAS > 0 && !onRedis) report('REDIS_WAIT_REPLICAS', 'needs a Redis');

@@ -172,6 +172,9 @@ describe('the address of Redis', () => {
     [{ TRUST_PROXY: '0.0.0.0/0' }, ['TRUST_PROXY']],
     [{ TRUST_PROXY: '10.0.0.0/8,::/0' }, ['TRUST_PROXY']],
     [{ TRUST_PROXY: '0.0.0.0/00' }, ['TRUST_PROXY']],
+    [{ TRUST_PROXY: '::ffff:0:0/96' }, ['TRUST_PROXY']],
+    [{ TRUST_PROXY: '0.0.0.0/1,128.0.0.0/1' }, ['TRUST_PROXY']],
+    [{ TRUST_PROXY: '::/1,8000::/1' }, ['TRUST_PROXY']],
     [{ REDIS_WAIT_REPLICAS: '1' }, ['REDIS_WAIT_REPLICAS']],
   ])('%j is refused for %j', (env, names) => {
     expect(problemsOf({ SECRET, ...env })).toEqual(names);

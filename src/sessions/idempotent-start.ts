@@ -79,6 +79,8 @@ async function followClaim(
   }
   if (!claim.written) {
     if (!last) return undefined;
+    // Before the mark: a session that is lost again without ever having been safe must not use up the key.
+    await deps.store.confirm(session);
     await deps.store.replaceClaim(name, text, encode({ ...claim, written: true }));
   }
   return answerAgain(deps, session, nowMs, claim.evicted);

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Outage } from '../../src/sessions/errors.ts';
+import type { Session } from '../../src/sessions/session.ts';
 import type { SessionStore } from '../../src/sessions/session-store.ts';
 import { createMemoryDocuments } from '../../src/stores/memory-documents.ts';
 import { createMemoryStore } from '../../src/stores/memory-store.ts';
@@ -248,6 +249,23 @@ describe('a start under an idempotency key', () => {
       );
     },
   );
+
+  it('is not spent by a session that was written, never acknowledged, and lost', async () => {
+    const [key, userId] = [randomUUID(), newUser()];
+    faults = [{ replaceClaim: outage }];
+    expectProblem(await startOnce(key, bodyOf(userId)), 'store_unavailable');
+    faults = [{ confirm: outage }];
+    expectProblem(await startOnce(key, bodyOf(userId)), 'store_unavailable');
+    expect(faults).toEqual([]);
+
+    const [{ sessionId } = { sessionId: '' }] = await sessionsOf(userId);
+    const { session } = await service.store.read({ ...START, sessionId });
+    await service.store.remove(session as Session);
+
+    const again = await startOnce(key, bodyOf(userId));
+    expect(again.statusCode).toBe(201);
+    expect(await sessionsOf(userId)).toHaveLength(1);
+  });
 
   it('that was overtaken while it stood still makes no second session', async () => {
     const [key, userId] = [randomUUID(), newUser()];
