@@ -23,6 +23,7 @@ export default defineConfig({
           include: ['test/proof/**/*.test.ts'],
           // Its fault runs judge how long answers take: nothing else may run beside them.
           maxWorkers: 1,
+          maxConcurrency: 2,
           sequence: { groupOrder: 1 },
         },
       },

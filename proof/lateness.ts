@@ -13,22 +13,12 @@ export interface Lateness {
   stop(): void;
 }
 
-interface Standstill {
-  readonly fromMs: number;
-  untilMs: number;
-}
-
 export function watchLateness(): Lateness {
-  const standstills: Standstill[] = [];
+  const standstills: { readonly fromMs: number; readonly untilMs: number }[] = [];
   let dueMs = Date.now() + EVERY_MS;
   const timer = setInterval(() => {
     const nowMs = Date.now();
-    const last = standstills.at(-1);
-    if (nowMs - dueMs > EVERY_MS) {
-      // What follows upon one without a pause is the same one.
-      if (last?.untilMs === dueMs - EVERY_MS) last.untilMs = nowMs;
-      else standstills.push({ fromMs: dueMs, untilMs: nowMs });
-    }
+    if (nowMs - dueMs > EVERY_MS) standstills.push({ fromMs: dueMs, untilMs: nowMs });
     dueMs = nowMs + EVERY_MS;
   }, EVERY_MS);
   return {

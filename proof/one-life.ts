@@ -75,8 +75,12 @@ export function toLife(operations: readonly Operation[], history: History): Life
       latest: (firstIat + 1) * SECOND_MS + history.absoluteTtlMs,
     },
   };
-  const staleRefresh = ({ kind, presented, endedMs }: Operation): boolean =>
-    kind === 'refresh' && presented !== undefined && mayBeReuse(life, presented, endedMs, history);
+  // What was given up may still lie in a connection, and be carried out at any time after.
+  const lastMs = Math.max(...operations.map(({ endedMs }) => endedMs));
+  const staleRefresh = ({ kind, presented, result, endedMs }: Operation): boolean =>
+    kind === 'refresh' &&
+    presented !== undefined &&
+    mayBeReuse(life, presented, result === 'unknown' ? lastMs : endedMs, history);
   const ending = operations.filter(
     (operation) => operation.kind === 'revoke' || staleRefresh(operation),
   );

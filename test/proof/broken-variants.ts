@@ -84,6 +84,29 @@ export const variants: readonly Variant[] = [
     says: 'I2',
   },
   {
+    name: 'whoever asks waits as long as a frozen store takes',
+    changes: [
+      {
+        file: 'src/sessions/session-service.ts',
+        find: 'const OPERATION_DEADLINE_MS = 1300;',
+        put: 'const OPERATION_DEADLINE_MS = 10_000;',
+      },
+      {
+        file: 'src/stores/redis/run-script.ts',
+        find: 'const DEADLINE_MS = 1000;',
+        put: 'const DEADLINE_MS = 10_000;',
+      },
+      {
+        file: 'src/stores/redis/connect.ts',
+        find: 'const SILENCE_MS = 1000;',
+        put: 'const SILENCE_MS = 10_000;',
+      },
+    ],
+    proof: { scenario: 'Redis frozen' },
+    holdMs: 2500,
+    says: 'I7',
+  },
+  {
     name: 'fallback to memory in an outage',
     changes: [
       {

@@ -170,6 +170,13 @@ it('takes a second session for one idempotency key for a defect, unless the stor
   expect(judge({ ...history, remembers: false })).toEqual([]);
 });
 
+it('forgives an end by a refresh that was given up and carried out two rotations later, and not one later', () => {
+  const givenUp = operation('refresh', 2, { presented: 'g0', result: 'unknown' });
+  const gone = (generation: number) => verified(generation, 12, refused('ended'));
+  expect(broken(givenUp, rotated(0, 2), rotated(1, 7), gone(2))).toEqual([]);
+  expect(broken(givenUp, rotated(0, 2), gone(1))).toEqual(['I1']);
+});
+
 it('forgives a reuse after a refresh that was never answered, once its window may be over, and not before', () => {
   const lost = operation('refresh', 1, { presented: 'g0', result: 'unknown' });
   const retried = (at: number) =>

@@ -37,19 +37,6 @@ it('does not count a standstill after the request had left and before its answer
   expect(lateness.longest()).toBeGreaterThan(250);
 });
 
-it('takes for one what follows upon another without a pause', async () => {
-  const lateness = watchLateness();
-  await sleep(50);
-  const fromMs = Date.now();
-  for (let i = 0; i < 3; i++) {
-    standStill(100);
-    await sleep(0);
-  }
-  await sleep(50);
-  lateness.stop();
-  expect(lateness.most(fromMs, Date.now())).toBeGreaterThan(250);
-});
-
 it.each([
   { stoodStillMs: 999, counts: true },
   { stoodStillMs: 1000, counts: false },
