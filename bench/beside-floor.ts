@@ -11,13 +11,13 @@ const ROUNDS_OF_A_PROCESS = 3;
 const WARM_UP_ROUNDS = 2;
 
 const KINDS = { floor: 'floor', control: 'floor', service: 'service' } as const;
-type Process = keyof typeof KINDS;
+type ServerName = keyof typeof KINDS;
 
 interface Subject {
   readonly name: string;
   /** The subject that this one is a multiple of. */
   readonly against: string;
-  readonly process: Process;
+  readonly server: ServerName;
   readonly script: ScriptFor;
   readonly samples: Sample[];
 }
@@ -40,10 +40,15 @@ function rowOf({ name, samples, against }: Subject, subjects: readonly Subject[]
   };
 }
 
-const subject = (name: string, against: string, process: Process, script: ScriptFor): Subject => ({
+const subject = (
+  name: string,
+  against: string,
+  server: ServerName,
+  script: ScriptFor,
+): Subject => ({
   name,
   against,
-  process,
+  server,
   script,
   samples: [],
 });
@@ -59,10 +64,10 @@ async function measureProcesses(
   const started = Object.entries(KINDS).map(
     async ([name, kind]) => [name, await startServer(kind, redisUrl)] as const,
   );
-  const servers = Object.fromEntries(await Promise.all(started)) as Record<Process, Server>;
+  const servers = Object.fromEntries(await Promise.all(started)) as Record<ServerName, Server>;
   for (let round = -WARM_UP_ROUNDS; round < rounds; round++) {
-    for (const { process: name, script, samples } of subjects) {
-      const sample = await load(servers[name], redis, await script(servers[name]), requests);
+    for (const { server, script, samples } of subjects) {
+      const sample = await load(servers[server], redis, await script(servers[server]), requests);
       if (round >= 0) samples.push(sample);
     }
     process.stderr.write('.');

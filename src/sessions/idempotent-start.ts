@@ -54,7 +54,7 @@ async function answerAgain(
     throw new Refusal({ code: 'idempotency_key_expired' });
   }
   // It may have been written by a call that never learned whether it was safe.
-  await deps.store.confirm(session);
+  await deps.store.confirm(session, 'there');
   return { ...(await makeTokenPair(deps, session)), evicted };
 }
 
@@ -80,7 +80,7 @@ async function followClaim(
   if (!claim.written) {
     if (!last) return undefined;
     // Before the mark: a session that is lost again without ever having been safe must not use up the key.
-    await deps.store.confirm(session);
+    await deps.store.confirm(session, 'there');
     await deps.store.replaceClaim(name, text, encode({ ...claim, written: true }));
   }
   return answerAgain(deps, session, nowMs, claim.evicted);

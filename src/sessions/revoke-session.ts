@@ -19,7 +19,7 @@ async function end(
   locator: Locator,
   session: Session | undefined,
 ): Promise<void> {
-  if (session === undefined) return deps.store.confirm(locator);
+  if (session === undefined) return deps.store.confirm(locator, 'gone');
   if (await deps.store.remove(session)) {
     const { product, env, tag, sessionId } = session;
     deps.emit({ name: 'session_revoked', product, env, tag, sessionId, count: 1 });

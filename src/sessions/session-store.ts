@@ -10,6 +10,9 @@ export interface Reading {
   readonly session: Session | undefined;
 }
 
+/** What a reading has found of a session. */
+export type Presence = 'there' | 'gone';
+
 export interface Creation {
   readonly outcome: 'created' | 'taken' | 'limit_reached' | 'skewed';
   /** Ids of sessions that were ended to make room. Unknown, and so empty, if the store's reply was lost on its way. */
@@ -106,8 +109,11 @@ export interface SessionStore extends UserStore, ClaimStore {
   replace(current: Session, next: Session): Promise<'replaced' | 'stale'>;
   /** Ends a session. False if it was already gone. */
   remove(session: Session): Promise<boolean>;
-  /** Resolves once all that was written to the session's slot before is as durable as the store promises. */
-  confirm(locator: Locator): Promise<void>;
+  /**
+   * Resolves once what a reading has found of a session is as durable as the store promises. Rejects with Outage also if it is otherwise
+   * by then, as a primary that took over since may see it.
+   */
+  confirm(locator: Locator, found: Presence): Promise<void>;
 
   /** Sessions of one user, newest first. */
   listUser(query: UserQuery): Promise<Page<string>>;

@@ -2,9 +2,12 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Outage } from '../../src/sessions/errors.ts';
 import { until, withRedis } from '../support/redis-client.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { openRedisStore } from '../support/redis-store-under-test.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
+import { sampleSession } from '../support/sessions.ts';
 import {
   type Answer,
   claimsOf,
@@ -114,6 +117,27 @@ describe.each([
     });
   },
 );
+
+it('what one primary said of a session is not confirmed by another that sees it otherwise', async () => {
+  const store = await openRedisStore({ mode: 'single', url: primary.url }, 1);
+  try {
+    const createdAtMs = await store.now();
+    const [lives, ended] = [sampleSession({ createdAtMs }), sampleSession({ createdAtMs })];
+    for (const each of [lives, ended]) {
+      expect((await store.create(each, { perUser: 10 })).outcome).toBe('created');
+    }
+    await store.remove(ended);
+    await store.confirm(lives, 'there');
+    await store.confirm(ended, 'gone');
+    // As after a failover between the reading and the confirmation: a start that was lost by it, a revocation that was undone.
+    await expect(store.confirm(ended, 'there')).rejects.toBeInstanceOf(Outage);
+    await expect(store.confirm(lives, 'gone')).rejects.toBeInstanceOf(Outage);
+    await store.forbid(ended);
+    await expect(store.confirm(ended, 'there')).rejects.toBeInstanceOf(Outage);
+  } finally {
+    await store.close();
+  }
+});
 
 it('a primary demoted under a running service is never believed again', async () => {
   service = await startService({ REDIS_URL: primary.url });

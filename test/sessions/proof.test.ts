@@ -9,7 +9,7 @@ const session = sampleSession({
   generation: 3,
 });
 
-it('the proof of a refresh token and the id of a token are the same in every version of the program', () => {
+it('the proof of a refresh token and the id of a token are the same in every release of the program', () => {
   expect(pairSecrets(session)).toEqual({
     proof: 'FnUTLwYWyVqJjWqveCnsEQ',
     tokenId: 'QKRrGzDQm6hv07PST220Jw',

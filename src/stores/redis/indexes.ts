@@ -6,7 +6,7 @@ import type { TagPosition, TagQuery, UserRemoval } from '../../sessions/session-
 import type { PartRef, UserPosition } from '../../sessions/user-store.ts';
 import { ENTRIES_AT_ONCE, NAMES_AT_ONCE } from './index-lua.ts';
 import { parseUserMember, partKeys, tagKey, userKey } from './keys.ts';
-import type { ScriptRunner } from './run-script.ts';
+import type { RunScript, ScriptRunner } from './run-script.ts';
 
 export interface IndexEntry {
   readonly member: string;
@@ -122,13 +122,13 @@ export async function readUserBucket(
 
 /** All live sessions of a user as locators, newest first. If they are not `ofOneMoment`, one whose place has changed meanwhile may be missing. */
 export async function locateUser(
-  runner: ScriptRunner,
+  run: RunScript,
   user: Omit<UserRemoval, 'except'>,
 ): Promise<{ readonly located: readonly Locator[]; readonly ofOneMoment: boolean }> {
   const members = new Set<string>();
   let [slices, count, lowest, offset] = [0, 0, 0, 0];
   do {
-    const reply = (await runner.run('names', [userKey(user)], [lowest, offset, NAMES_AT_ONCE])) as [
+    const reply = (await run('names', [userKey(user)], [lowest, offset, NAMES_AT_ONCE])) as [
       number,
       Buffer,
       Buffer,

@@ -1,10 +1,12 @@
 // Owns the Redis store: the port's operations as scripts on the keys of one slot (single, Sentinel, Cluster; Valkey is the same).
 
 import type { DocumentStore } from '../../sessions/document-store.ts';
+import { Outage } from '../../sessions/errors.ts';
 import type { Locator, Session } from '../../sessions/session.ts';
 import {
   type Creation,
   isRotation,
+  type Presence,
   type SessionStore,
   type StoreDescription,
 } from '../../sessions/session-store.ts';
@@ -16,16 +18,7 @@ import { createRedisDocuments } from './documents.ts';
 import { type DriftReport, reportDrift } from './drift.ts';
 import { locateUser, readBucket } from './indexes.ts';
 import { inspectRedis, type RedisFacts } from './inspect.ts';
-import {
-  CLOCK_KEY,
-  fenceKeyBeside,
-  ownKey,
-  RING_KEY,
-  sessionKey,
-  typesKey,
-  userKey,
-  writeKeys,
-} from './keys.ts';
+import { CLOCK_KEY, ownKey, RING_KEY, sessionKey, typesKey, writeKeys } from './keys.ts';
 import { readSession, timeMs } from './reading.ts';
 import { encodeHead, encodeRecord, headOf } from './record.ts';
 import { removalOf, removeUser } from './remove-user.ts';
@@ -96,16 +89,18 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
     ],
   });
 
-  const confirmBeside = async (key: string): Promise<void> => {
-    if (waitReplicas > 0) await runDurably('fence', { keys: [fenceKeyBeside(key)] });
-  };
+  /** Looked at and waited for in one pipeline: sent apart, a failover between them would confirm what another primary had said. */
+  async function confirm(locator: Locator, found: Presence): Promise<void> {
+    if (waitReplicas === 0) return;
+    const [presence] = await runDurably('presence', { keys: [sessionKey(locator)] });
+    if (String(presence) !== found) throw new Outage(`confirm: it is ${presence} by now`);
+  }
 
   /** The reply to a create was lost: it was carried out if the session is there as it was written, and is unknown otherwise. */
   async function readBack(session: Session, outage: unknown): Promise<readonly unknown[]> {
-    const key = sessionKey(session);
-    const [, , record] = (await run('read', [key])) as unknown[];
+    const [, , record] = (await run('read', [sessionKey(session)])) as unknown[];
     if (!Buffer.isBuffer(record) || !encodeHead(session).equals(headOf(record))) throw outage;
-    await confirmBeside(key);
+    await confirm(session, 'there');
     return ['created'];
   }
 
@@ -157,10 +152,10 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
       const [removed] = await runDurably('remove', removalOf([session], userRetentionMs));
       return Number(removed) === 1;
     },
-    confirm: (locator) => confirmBeside(sessionKey(locator)),
+    confirm,
 
     async listUser({ limit, after, ...user }) {
-      const { located } = await locateUser(runner, user);
+      const { located } = await locateUser(run, user);
       const rest = located.filter(({ sessionId }) => after === undefined || sessionId < after);
       const page = rest.slice(0, limit);
       return {
@@ -184,12 +179,7 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
         next: found.length > limit ? page.at(-1) : undefined,
       };
     },
-    async removeUser(removal) {
-      const count = await removeUser(runner, userRetentionMs, removal);
-      // The call before may have removed them all and died before it learned whether that was safe.
-      if (count === 0) await confirmBeside(userKey(removal));
-      return count;
-    },
+    removeUser: (removal) => removeUser(runner, userRetentionMs, removal),
 
     ...createRedisUsers(runner, userRetentionMs),
     ...createRedisClaims(runner),

@@ -5,7 +5,7 @@ import type { Locator, UserRef } from '../../sessions/session.ts';
 import type { UserRemoval } from '../../sessions/session-store.ts';
 import { locateUser } from './indexes.ts';
 import { writeKeys } from './keys.ts';
-import type { ScriptRunner } from './run-script.ts';
+import type { RunScript, ScriptRunner } from './run-script.ts';
 import type { ScriptCall } from './script-command.ts';
 
 /** Sessions removed at once; between two such groups Redis lets other work have its turn. */
@@ -66,10 +66,13 @@ export async function removeUser(
   retentionMs: number,
   { except, ...user }: UserRemoval,
 ): Promise<number> {
+  // What is not found must be gone for good: the call before may have removed it and died before it learned whether that was safe.
+  const readDurably: RunScript = async (name, keys, args) =>
+    (await runner.runDurably(name, { keys, ...(args === undefined ? {} : { args }) }))[0];
   let count = 0;
   let foundNothing = 0;
   for (let pass = 0; pass < MAX_PASSES; pass++) {
-    const { located, ofOneMoment } = await locateUser(runner, user);
+    const { located, ofOneMoment } = await locateUser(readDurably, user);
     const ending = located.filter(({ sessionId }) => sessionId !== except);
     count += await removeAll(
       runner,

@@ -127,6 +127,12 @@ local t = redis.call('TIME')
 return {t[1], t[2], redis.call('GET', KEYS[1])}
 `;
 
+/** KEYS a session. Answers whether it is there. */
+const PRESENCE = `#!lua flags=allow-oom
+local head = redis.call('GETRANGE', KEYS[1], 0, 0)
+return (head == '' or head == '${FORBIDDEN}') and 'gone' or 'there'
+`;
+
 /** KEYS an index. ARGV lowest score, offset, count. Answers members and scores of live entries in order of score. */
 const SLICE = `#!lua flags=allow-oom
 ${NOW}
@@ -192,6 +198,7 @@ export const scripts = {
   replace: { lua: REPLACE },
   remove: { lua: REMOVE },
   read: { lua: READ },
+  presence: { lua: PRESENCE },
   slice: { lua: SLICE },
   names: { lua: NAMES },
   swap: { lua: SWAP },

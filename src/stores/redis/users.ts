@@ -32,7 +32,7 @@ async function readUser(
     lastSeenAtMs: Number(lastSeen),
     totalSessions: Number(sessions),
     activeSessions:
-      Number(live) < 0 ? (await locateUser(runner, query)).located.length : Number(live),
+      Number(live) < 0 ? (await locateUser(runner.run, query)).located.length : Number(live),
   };
 }
 
