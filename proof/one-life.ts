@@ -4,6 +4,8 @@ import type { History, Operation } from './history.ts';
 
 /** The clock of a token counts whole seconds. */
 export const SECOND_MS = 1000;
+/** A refresh that nobody waits for any more ends no session, once the service has noticed. */
+const UNNOTICED_MS = 1000;
 
 /** A pair that was returned: it may have existed from the beginning of the call that returned it, and did from its end on. */
 interface KnownPair {
@@ -75,12 +77,10 @@ export function toLife(operations: readonly Operation[], history: History): Life
       latest: (firstIat + 1) * SECOND_MS + history.absoluteTtlMs,
     },
   };
-  // What was given up may still lie in a connection, and be carried out at any time after.
-  const lastMs = Math.max(...operations.map(({ endedMs }) => endedMs));
   const staleRefresh = ({ kind, presented, result, endedMs }: Operation): boolean =>
     kind === 'refresh' &&
     presented !== undefined &&
-    mayBeReuse(life, presented, result === 'unknown' ? lastMs : endedMs, history);
+    mayBeReuse(life, presented, endedMs + (result === 'unknown' ? UNNOTICED_MS : 0), history);
   const ending = operations.filter(
     (operation) => operation.kind === 'revoke' || staleRefresh(operation),
   );

@@ -25,6 +25,8 @@ export interface RefreshInput {
   readonly refreshToken: string;
   /** Replaces what is known of the client if the session moves on. */
   readonly client?: ClientFacts | undefined;
+  /** Whether the caller is still there for the answer; absent: it is. */
+  readonly isAwaited?: () => boolean;
 }
 
 const refuse = (reason: RefusalReason): Refusal =>
@@ -65,8 +67,9 @@ async function rotate(
 }
 
 /**
- * Ends the session of a token that its holder had replaced before, if that was so when this call first looked, in time. A later look
- * proves nothing: while this call lost a race or a reply, the same holder may have been answered elsewhere and gone on from there.
+ * Ends the session of a token that its holder had replaced before, if that was so when this call first looked, in time and for somebody
+ * who waits. A later look proves nothing: while this call lost a race or a reply, or stood in a queue until its caller gave up, the same
+ * holder may have been answered elsewhere and gone on from there.
  */
 async function endAsStolen(deps: SessionDeps, session: Session, proven: boolean): Promise<never> {
   if (!proven) throw new Outage('refresh: the session moved on meanwhile');
@@ -124,12 +127,12 @@ async function refreshOnce(
 export async function refreshSession(
   deps: SessionDeps,
   scope: Scope,
-  { refreshToken, client }: RefreshInput,
+  { refreshToken, client, isAwaited = () => true }: RefreshInput,
   deadline: Deadline,
 ): Promise<RefreshedPair> {
   const presented = await openRefreshToken(deps.refreshTokenSealer, refreshToken);
   if (presented === undefined || !covers(scope, presented.locator)) throw refuse('invalid');
   return untilAnswered('refresh', MAX_ROUNDS, deadline, (round) =>
-    refreshOnce(deps, presented, client, () => round === 0 && !deadline.passed),
+    refreshOnce(deps, presented, client, () => round === 0 && !deadline.passed && isAwaited()),
   );
 }

@@ -170,11 +170,14 @@ it('takes a second session for one idempotency key for a defect, unless the stor
   expect(judge({ ...history, remembers: false })).toEqual([]);
 });
 
-it('forgives an end by a refresh that was given up and carried out two rotations later, and not one later', () => {
-  const givenUp = operation('refresh', 2, { presented: 'g0', result: 'unknown' });
-  const gone = (generation: number) => verified(generation, 12, refused('ended'));
-  expect(broken(givenUp, rotated(0, 2), rotated(1, 7), gone(2))).toEqual([]);
-  expect(broken(givenUp, rotated(0, 2), gone(1))).toEqual(['I1']);
+it('forgives an end by a refresh that was given up a moment before, and not later', () => {
+  const givenUp = (untilS: number) =>
+    operation('refresh', 2, { presented: 'g0', result: 'unknown', endedMs: ms(untilS) });
+  const rest = [rotated(0, 2), rotated(1, 3), verified(2, 12, refused('ended'))];
+  expect(broken(givenUp(2.5), ...rest)).toEqual([]);
+  expect(
+    broken(givenUp(2), rotated(0, 2), rotated(1, 4), verified(2, 12, refused('ended'))),
+  ).toEqual(['I1']);
 });
 
 it('forgives a reuse after a refresh that was never answered, once its window may be over, and not before', () => {

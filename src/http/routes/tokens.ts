@@ -112,7 +112,11 @@ export function tokenRoutes({
         },
       },
       handler: async (request, reply) => {
-        const pair = await sessions.refresh(request.caller.scope, request.body);
+        const { socket } = request.raw;
+        const pair = await sessions.refresh(request.caller.scope, {
+          ...request.body,
+          isAwaited: () => !socket.destroyed && !socket.writableEnded,
+        });
         reply.header('session-refresh', pair.outcome);
         return pairBody(pair);
       },
