@@ -4,7 +4,7 @@ import { randomBytes, webcrypto } from 'node:crypto';
 import Fastify from 'fastify';
 import { Redis } from 'ioredis';
 import { CompactEncrypt, CompactSign, compactVerify, generateKeyPair } from 'jose';
-import { startBody, startedPair, verifyBody } from '../src/http/session-schemas.ts';
+import { startBody, startedPair, verifyBody } from '../src/http/token-schemas.ts';
 
 interface StartBody {
   readonly product: string;

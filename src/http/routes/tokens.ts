@@ -16,7 +16,7 @@ import {
   tokenPair,
   verdict,
   verifyBody,
-} from '../session-schemas.ts';
+} from '../token-schemas.ts';
 
 export interface TokenRoutesDeps {
   readonly sessions: SessionService;
