@@ -43,18 +43,18 @@ const digest = (...parts: readonly unknown[]): string =>
 
 const encode = (claim: Claim): string => JSON.stringify(claim);
 
-/** The first pair of a session again, as long as it is what the key stands for. */
+/** The first pair of a session again, as long as it is what the key stands for; undefined if it has gone since it was read. */
 async function answerAgain(
   deps: SessionDeps,
   session: Session,
   nowMs: number,
   evicted: readonly string[],
-): Promise<StartedPair> {
+): Promise<StartedPair | undefined> {
   if (session.generation > 0 || nowMs >= session.tokenExpiresAtSeconds * 1000) {
     throw new Refusal({ code: 'idempotency_key_expired' });
   }
   // It may have been written by a call that never learned whether it was safe.
-  await deps.store.confirm(session, 'there');
+  if (!(await deps.store.confirm(session, 'there'))) return undefined;
   return { ...(await makeTokenPair(deps, session)), evicted };
 }
 
@@ -80,7 +80,7 @@ async function followClaim(
   if (!claim.written) {
     if (!last) return undefined;
     // Before the mark: a session that is lost again without ever having been safe must not use up the key.
-    await deps.store.confirm(session, 'there');
+    if (!(await deps.store.confirm(session, 'there'))) return undefined;
     await deps.store.replaceClaim(name, text, encode({ ...claim, written: true }));
   }
   return answerAgain(deps, session, nowMs, claim.evicted);

@@ -1,7 +1,7 @@
 // Owns revocation: existence is the truth, so to revoke is to delete, and to delete again is to succeed again.
 
 import { readAccessToken } from './access-token.ts';
-import { Refusal } from './errors.ts';
+import { Outage, Refusal } from './errors.ts';
 import { provesGeneration } from './proof.ts';
 import { openRefreshToken } from './refresh-token.ts';
 import { covers, type Scope } from './scope.ts';
@@ -19,9 +19,12 @@ async function end(
   locator: Locator,
   session: Session | undefined,
 ): Promise<void> {
-  if (session === undefined) return deps.store.confirm(locator, 'gone');
-  if (await deps.store.remove(session)) {
-    const { product, env, tag, sessionId } = session;
+  if (session === undefined && (await deps.store.confirm(locator, 'gone'))) return;
+  // The primary that it is gone from is no longer the one.
+  const found = session ?? (await read(deps, locator)).session;
+  if (found === undefined) throw new Outage('revoke: the session comes and goes');
+  if (await deps.store.remove(found)) {
+    const { product, env, tag, sessionId } = locator;
     deps.emit({ name: 'session_revoked', product, env, tag, sessionId, count: 1 });
   }
 }

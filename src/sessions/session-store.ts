@@ -110,10 +110,10 @@ export interface SessionStore extends UserStore, ClaimStore {
   /** Ends a session. False if it was already gone. */
   remove(session: Session): Promise<boolean>;
   /**
-   * Resolves once what a reading has found of a session is as durable as the store promises. Rejects with Outage also if it is otherwise
-   * by then, as a primary that took over since may see it.
+   * Whether what a reading has found of a session is still so; resolves once that is as durable as the store promises. It may be otherwise
+   * because somebody has started or ended it since, or because another primary has taken over that sees it so.
    */
-  confirm(locator: Locator, found: Presence): Promise<void>;
+  confirm(locator: Locator, found: Presence): Promise<boolean>;
 
   /** Sessions of one user, newest first. */
   listUser(query: UserQuery): Promise<Page<string>>;

@@ -138,7 +138,7 @@ export function createMemoryStore(options: MemoryStoreOptions): SessionStore {
       if (found) end([found]);
       return found !== undefined;
     },
-    confirm: async () => undefined,
+    confirm: async () => true,
 
     async listUser({ limit, after, ...user }: UserQuery) {
       const newestFirst = ofUser(user)

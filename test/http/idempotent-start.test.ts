@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Outage } from '../../src/sessions/errors.ts';
-import type { Session } from '../../src/sessions/session.ts';
+import type { Locator, Session } from '../../src/sessions/session.ts';
 import type { SessionStore } from '../../src/sessions/session-store.ts';
 import { createMemoryDocuments } from '../../src/stores/memory-documents.ts';
 import { createMemoryStore } from '../../src/stores/memory-store.ts';
@@ -265,6 +265,32 @@ describe('a start under an idempotency key', () => {
     const again = await startOnce(key, bodyOf(userId));
     expect(again.statusCode).toBe(201);
     expect(await sessionsOf(userId)).toHaveLength(1);
+  });
+
+  /** The session is lost at the moment at which it is to be confirmed. */
+  const losing = {
+    async confirm(locator: Locator) {
+      const { session } = await service.store.read(locator);
+      await service.store.remove(session as Session);
+      return false;
+    },
+  };
+
+  it('whose session was never acknowledged and is lost under its eyes starts another', async () => {
+    const [key, userId] = [randomUUID(), newUser()];
+    faults = [{ replaceClaim: outage }];
+    expectProblem(await startOnce(key, bodyOf(userId)), 'store_unavailable');
+    faults = [losing];
+    const again = await startOnce(key, bodyOf(userId));
+    expect(again.statusCode).toBe(201);
+    expect(await sessionsOf(userId)).toMatchObject([{ sessionId: again.json<Pair>().sessionId }]);
+  });
+
+  it('whose session was acknowledged and is lost under its eyes is not answered with it', async () => {
+    const [key, userId] = [randomUUID(), newUser()];
+    expect((await startOnce(key, bodyOf(userId))).statusCode).toBe(201);
+    faults = [losing];
+    expectProblem(await startOnce(key, bodyOf(userId)), 'idempotency_key_expired');
   });
 
   it('that was overtaken while it stood still makes no second session', async () => {

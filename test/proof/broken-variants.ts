@@ -63,7 +63,7 @@ export const variants: readonly Variant[] = [
     changes: [
       {
         file: 'src/sessions/refresh-session.ts',
-        find: "written by a call that never learned whether it was safe.\n      await deps.store.confirm(session, 'there');\n",
+        find: "written by a call that never learned whether it was safe.\n      if (!(await deps.store.confirm(session, 'there'))) return undefined;\n",
         put: '\n      await deps.store.replace(session, { ...session, refreshedAtMs: nowMs, revision: deps.randomBytes(REVISION_BYTES) });\n',
       },
     ],
@@ -314,7 +314,7 @@ export const variants: readonly Variant[] = [
     changes: [
       {
         file: 'src/sessions/refresh-session.ts',
-        find: "      await deps.store.confirm(session, 'there');\n      const rotated",
+        find: "      if (!(await deps.store.confirm(session, 'there'))) return undefined;\n      const rotated",
         put: '      const rotated',
       },
     ],

@@ -10,6 +10,7 @@ import { Outage } from '../../src/sessions/errors.ts';
 import { sealRefreshToken } from '../../src/sessions/refresh-token.ts';
 import { covers } from '../../src/sessions/scope.ts';
 import { createSealer } from '../../src/sessions/sealing.ts';
+import type { Session } from '../../src/sessions/session.ts';
 import { createSessionIds, parseSessionId } from '../../src/sessions/session-id.ts';
 import type { SessionStore } from '../../src/sessions/session-store.ts';
 import { sessionVersion } from '../../src/sessions/session-version.ts';
@@ -157,6 +158,65 @@ describe('a refresh that did not get through at once', () => {
     await sleep(10);
     expect(await verdict()).toMatchObject({ valid: true });
     expect(events.map(({ name }) => name)).not.toContain('session_refresh_reused');
+  });
+});
+
+describe('what one primary said and the next sees otherwise', () => {
+  const memoryStore = () =>
+    createMemoryStore({ nowMs: () => 1_795_000_000_000, maxSessions: 100, userRetentionMs: 1 });
+
+  /** The session is lost by a failover at the moment at which it is to be confirmed, if `armed`. */
+  async function losing() {
+    const store = memoryStore();
+    const fault = { armed: false };
+    const app = await createTestApp({
+      store: {
+        ...store,
+        async confirm(locator) {
+          if (!fault.armed) return true;
+          const { session } = await store.read(locator);
+          await store.remove(session as Session);
+          return false;
+        },
+      },
+    });
+    return { ...app, fault };
+  }
+  const ended = { refused: { code: 'invalid_refresh_token', reason: 'ended' } };
+
+  it('gives nobody the successor in a session that is gone', async () => {
+    const { sessions, fault } = await losing();
+    const { refreshToken } = await sessions.start(START);
+    fault.armed = true;
+    await expect(sessions.refresh({}, { refreshToken })).rejects.toMatchObject(ended);
+  });
+
+  it('gives nobody the same successor again in a session that is gone', async () => {
+    const { sessions, fault } = await losing();
+    const { refreshToken } = await sessions.start(START);
+    await sessions.refresh({}, { refreshToken });
+    fault.armed = true;
+    await expect(sessions.refresh({}, { refreshToken })).rejects.toMatchObject(ended);
+  });
+
+  it('is no acknowledged revocation: what has come back is ended again', async () => {
+    const store = memoryStore();
+    let lost: Session | undefined;
+    const app = await createTestApp({
+      store: {
+        ...store,
+        async confirm() {
+          if (lost !== undefined) await store.create(lost, { perUser: 10 });
+          return false;
+        },
+      },
+    });
+    const { session, token } = await app.sessions.start(START);
+    await store.remove(session);
+    await expect(app.sessions.revoke(session)).rejects.toThrow(Outage);
+    lost = session;
+    await app.sessions.revoke(session);
+    expect(await app.sessions.verify({}, { token })).toEqual({ valid: false, reason: 'ended' });
   });
 });
 

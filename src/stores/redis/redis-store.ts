@@ -1,7 +1,6 @@
 // Owns the Redis store: the port's operations as scripts on the keys of one slot (single, Sentinel, Cluster; Valkey is the same).
 
 import type { DocumentStore } from '../../sessions/document-store.ts';
-import { Outage } from '../../sessions/errors.ts';
 import type { Locator, Session } from '../../sessions/session.ts';
 import {
   type Creation,
@@ -90,17 +89,17 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
   });
 
   /** Looked at and waited for in one pipeline: sent apart, a failover between them would confirm what another primary had said. */
-  async function confirm(locator: Locator, found: Presence): Promise<void> {
-    if (waitReplicas === 0) return;
+  async function confirm(locator: Locator, found: Presence): Promise<boolean> {
+    if (waitReplicas === 0) return true;
     const [presence] = await runDurably('presence', { keys: [sessionKey(locator)] });
-    if (String(presence) !== found) throw new Outage(`confirm: it is ${presence} by now`);
+    return String(presence) === found;
   }
 
   /** The reply to a create was lost: it was carried out if the session is there as it was written, and is unknown otherwise. */
   async function readBack(session: Session, outage: unknown): Promise<readonly unknown[]> {
     const [, , record] = (await run('read', [sessionKey(session)])) as unknown[];
     if (!Buffer.isBuffer(record) || !encodeHead(session).equals(headOf(record))) throw outage;
-    await confirm(session, 'there');
+    if (!(await confirm(session, 'there'))) throw outage;
     return ['created'];
   }
 
