@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     testTimeout: 90_000,
     hookTimeout: 120_000,
+    // The broken variants run test files too, two at a time: they would share it.
+    cache: false,
     projects: [
       {
         extends: true,

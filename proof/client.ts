@@ -169,7 +169,12 @@ export function createClient(
         return { operation, pair, id };
       } catch {
         // A closed socket is an answer too: nobody knows what was done.
-        const operation = { ...about, endedMs: endedMs || Date.now(), result: 'unknown' as const };
+        const operation: Operation = {
+          ...about,
+          endedMs: endedMs || Date.now(),
+          result: 'unknown',
+          givenUp: true,
+        };
         operations.push(operation);
         return { operation };
       }

@@ -35,6 +35,8 @@ export interface Operation {
   readonly startedMs: number;
   readonly endedMs: number;
   readonly result: Result;
+  /** Its sender left without an answer. */
+  readonly givenUp?: true | undefined;
   /** Of a refusal: `ended`, `expired`, `invalid`, `reused`, or the problem's code. */
   readonly reason?: string | undefined;
   /** The `jti` of the pair that was presented. */

@@ -77,10 +77,10 @@ export function toLife(operations: readonly Operation[], history: History): Life
       latest: (firstIat + 1) * SECOND_MS + history.absoluteTtlMs,
     },
   };
-  const staleRefresh = ({ kind, presented, result, endedMs }: Operation): boolean =>
+  const staleRefresh = ({ kind, presented, givenUp, endedMs }: Operation): boolean =>
     kind === 'refresh' &&
     presented !== undefined &&
-    mayBeReuse(life, presented, endedMs + (result === 'unknown' ? UNNOTICED_MS : 0), history);
+    mayBeReuse(life, presented, endedMs + (givenUp ? UNNOTICED_MS : 0), history);
   const ending = operations.filter(
     (operation) => operation.kind === 'revoke' || staleRefresh(operation),
   );

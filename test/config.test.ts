@@ -175,6 +175,7 @@ describe('the address of Redis', () => {
     [{ TRUST_PROXY: '::ffff:0:0/96' }, ['TRUST_PROXY']],
     [{ TRUST_PROXY: '0.0.0.0/1,128.0.0.0/1' }, ['TRUST_PROXY']],
     [{ TRUST_PROXY: '::/1,8000::/1' }, ['TRUST_PROXY']],
+    [{ TRUST_PROXY: '2000::/3' }, ['TRUST_PROXY']],
     [{ REDIS_WAIT_REPLICAS: '1' }, ['REDIS_WAIT_REPLICAS']],
   ])('%j is refused for %j', (env, names) => {
     expect(problemsOf({ SECRET, ...env })).toEqual(names);
@@ -203,7 +204,8 @@ it('several secrets are several, each long enough', () => {
 });
 
 it('proxies are addresses or ranges', () => {
-  expect(loadConfig({ TRUST_PROXY: '127.0.0.1,10.0.0.0/8,fd00::/8' }).trustProxy).toHaveLength(3);
+  const several = '127.0.0.1,10.0.0.0/8,2001:db8::/32,fd00::/8';
+  expect(loadConfig({ TRUST_PROXY: several }).trustProxy).toHaveLength(4);
   for (const wrong of ['proxy', '10.0.0.0/x', '::1/200'])
     expect(problemsOf({ TRUST_PROXY: wrong })).toEqual(['TRUST_PROXY']);
 });

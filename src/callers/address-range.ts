@@ -37,12 +37,12 @@ export function isWithin(ranges: readonly string[], ip: string | undefined): boo
   return blockListOf(ranges).check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
 }
 
-/** In the lower and in the upper half of all addresses; no range of a network that somebody has holds two of a family. */
+/** Of each family two of the addresses that anybody may have, so far apart that no network holds both. */
 const FAR_APART = [
   ['1.1.1.1', '203.0.113.1'],
-  ['2001:db8::1', 'fd00::1'],
+  ['2001:db8::1', '3ffe::1'],
 ] as const;
 
-/** Whether the ranges hold all addresses of a family, or nearly, however they are written. */
+/** Whether the ranges hold all addresses of a family, however they are written. */
 export const areAllAddresses = (ranges: readonly string[]): boolean =>
   FAR_APART.some((addresses) => addresses.every((address) => isWithin(ranges, address)));

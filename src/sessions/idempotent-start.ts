@@ -54,7 +54,7 @@ async function answerAgain(
     throw new Refusal({ code: 'idempotency_key_expired' });
   }
   // It may have been written by a call that never learned whether it was safe.
-  if (!(await deps.store.confirm(session, 'there'))) return undefined;
+  if (!(await deps.store.confirm(session, session))) return undefined;
   return { ...(await makeTokenPair(deps, session)), evicted };
 }
 
@@ -80,7 +80,7 @@ async function followClaim(
   if (!claim.written) {
     if (!last) return undefined;
     // Before the mark: a session that is lost again without ever having been safe must not use up the key.
-    if (!(await deps.store.confirm(session, 'there'))) return undefined;
+    if (!(await deps.store.confirm(session, session))) return undefined;
     await deps.store.replaceClaim(name, text, encode({ ...claim, written: true }));
   }
   return answerAgain(deps, session, nowMs, claim.evicted);
@@ -127,8 +127,11 @@ async function answerClaimed(
 ): Promise<StartedPair | undefined> {
   const text = await deps.store.readClaim(name);
   if (text === undefined) return undefined;
-  requireSameBody(text, fingerprint);
-  return followClaim(deps, input, name, text, true);
+  const { written } = requireSameBody(text, fingerprint);
+  const pair = await followClaim(deps, input, name, text, true);
+  // There was a first answer; what it was is known once the primaries agree.
+  if (pair === undefined && written) throw new Outage('start: the session of its key has changed');
+  return pair;
 }
 
 const rememberedMs = ({ policy }: Admission): number =>
@@ -167,7 +170,10 @@ async function claimAndStart(
       // By chance, so that many who wait for one do not all come back at the same moment.
       const spread = drawChance(deps.randomBytes) * (MOST_PAUSE_MS - LEAST_PAUSE_MS);
       await deps.pause(LEAST_PAUSE_MS + spread);
-    } else if (await deps.store.forbid({ ...input, sessionId: claim.sessionId })) {
+    } else if (
+      !claim.written &&
+      (await deps.store.forbid({ ...input, sessionId: claim.sessionId }))
+    ) {
       // From here on the claim is free for the next who asks.
       await deps.store.replaceClaim(name, text, undefined);
     }

@@ -95,7 +95,7 @@ async function refreshOnce(
     case 'rotate': {
       // Replicas that are missing must be missed before the session moves on: one that did, and could not say so, would spend its
       // retry window on an answer that never came (ADR 19).
-      if (!(await deps.store.confirm(session, 'there'))) return undefined;
+      if (!(await deps.store.confirm(session, session))) return undefined;
       const rotated = await rotate(deps, session, decision.next, policy, client);
       if (rotated === undefined) return undefined;
       if (decision.recovered) emitAbout(deps, 'session_rotation_recovered', session);
@@ -104,7 +104,7 @@ async function refreshOnce(
     }
     case 'replay':
       // The rotation may have been written by a call that never learned whether it was safe.
-      if (!(await deps.store.confirm(session, 'there'))) return undefined;
+      if (!(await deps.store.confirm(session, session))) return undefined;
       emitAbout(deps, 'session_refresh_replayed', session);
       return { ...(await makeTokenPair(deps, session)), outcome: 'replayed' };
     case 'renew': {

@@ -19,11 +19,12 @@ async function end(
   locator: Locator,
   session: Session | undefined,
 ): Promise<void> {
-  if (session === undefined && (await deps.store.confirm(locator, 'gone'))) return;
-  // The primary that it is gone from is no longer the one.
-  const found = session ?? (await read(deps, locator)).session;
-  if (found === undefined) throw new Outage('revoke: the session comes and goes');
-  if (await deps.store.remove(found)) {
+  if (session === undefined) {
+    if (await deps.store.confirm(locator, undefined)) return;
+    // The primary that it is gone from is no longer the one. Whoever asks again finds it, and is judged by what it holds.
+    throw new Outage('revoke: the session is there again');
+  }
+  if (await deps.store.remove(session)) {
     const { product, env, tag, sessionId } = locator;
     deps.emit({ name: 'session_revoked', product, env, tag, sessionId, count: 1 });
   }

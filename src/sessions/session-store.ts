@@ -10,9 +10,6 @@ export interface Reading {
   readonly session: Session | undefined;
 }
 
-/** What a reading has found of a session. */
-export type Presence = 'there' | 'gone';
-
 export interface Creation {
   readonly outcome: 'created' | 'taken' | 'limit_reached' | 'skewed';
   /** Ids of sessions that were ended to make room. Unknown, and so empty, if the store's reply was lost on its way. */
@@ -111,9 +108,9 @@ export interface SessionStore extends UserStore, ClaimStore {
   remove(session: Session): Promise<boolean>;
   /**
    * Whether what a reading has found of a session is still so; resolves once that is as durable as the store promises. It may be otherwise
-   * because somebody has started or ended it since, or because another primary has taken over that sees it so.
+   * because somebody has changed it since, or because another primary has taken over that sees it so.
    */
-  confirm(locator: Locator, found: Presence): Promise<boolean>;
+  confirm(locator: Locator, found: Session | undefined): Promise<boolean>;
 
   /** Sessions of one user, newest first. */
   listUser(query: UserQuery): Promise<Page<string>>;

@@ -2,6 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemRandom } from '../../src/sessions/ambient.ts';
+import { REVISION_BYTES } from '../../src/sessions/session.ts';
 import { until, withRedis } from '../support/redis-client.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import { openRedisStore } from '../support/redis-store-under-test.ts';
@@ -126,13 +128,16 @@ it('what one primary said of a session is not confirmed by another that sees it 
       expect((await store.create(each, { perUser: 10 })).outcome).toBe('created');
     }
     await store.remove(ended);
-    expect(await store.confirm(lives, 'there')).toBe(true);
-    expect(await store.confirm(ended, 'gone')).toBe(true);
+    expect(await store.confirm(lives, lives)).toBe(true);
+    expect(await store.confirm(ended, undefined)).toBe(true);
     // As after a failover between the reading and the confirmation: a start that was lost by it, a revocation that was undone.
-    expect(await store.confirm(ended, 'there')).toBe(false);
-    expect(await store.confirm(lives, 'gone')).toBe(false);
+    expect(await store.confirm(ended, ended)).toBe(false);
+    expect(await store.confirm(lives, undefined)).toBe(false);
+    const rotated = { ...lives, generation: 1, revision: systemRandom(REVISION_BYTES) };
+    expect(await store.confirm(lives, rotated)).toBe(false);
     await store.forbid(ended);
-    expect(await store.confirm(ended, 'there')).toBe(false);
+    expect(await store.confirm(ended, undefined)).toBe(true);
+    expect(await store.confirm(ended, ended)).toBe(false);
   } finally {
     await store.close();
   }

@@ -293,6 +293,37 @@ describe('a start under an idempotency key', () => {
     expectProblem(await startOnce(key, bodyOf(userId)), 'idempotency_key_expired');
   });
 
+  it('that was acknowledged is never taken for free while two primaries disagree about its session', async () => {
+    const [key, userId] = [randomUUID(), newUser()];
+    const first = await startOnce(key, bodyOf(userId));
+    faults = Array.from({ length: 100 }, () => ({ confirm: async () => false }));
+    expectProblem(await startOnce(key, bodyOf(userId)), 'store_unavailable');
+    expect(faults.length).toBeLessThan(100 - 21);
+    faults = [];
+    const again = await startOnce(key, bodyOf(userId));
+    expect(again.json<Pair>().sessionId).toBe(first.json<Pair>().sessionId);
+  });
+
+  it('that was acknowledged is an outage, not a refusal, while two primaries disagree and its type would refuse it', async () => {
+    const confirms = { isSo: true };
+    const clock = createManualClock();
+    const store = createMemoryStore({
+      nowMs: clock.wallMs,
+      maxSessions: 10,
+      userRetentionMs: RETENTION_MS,
+    });
+    const typed = await createTestApp({
+      clock,
+      store: { ...store, confirm: async () => confirms.isSo },
+    });
+    const [key, userId] = [randomUUID(), newUser()];
+    await startOnce(key, bodyOf(userId), typed);
+    await typed.types.put(START.product, START.tag, { detailsSchema: { required: ['role'] } }, {});
+    confirms.isSo = false;
+    expectProblem(await startOnce(key, bodyOf(userId), typed), 'store_unavailable');
+    await typed.app.close();
+  });
+
   it('that was overtaken while it stood still makes no second session', async () => {
     const [key, userId] = [randomUUID(), newUser()];
     let goOn = () => {};

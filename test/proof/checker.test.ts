@@ -172,7 +172,12 @@ it('takes a second session for one idempotency key for a defect, unless the stor
 
 it('forgives an end by a refresh that was given up a moment before, and not later', () => {
   const givenUp = (untilS: number) =>
-    operation('refresh', 2, { presented: 'g0', result: 'unknown', endedMs: ms(untilS) });
+    operation('refresh', 2, {
+      presented: 'g0',
+      result: 'unknown',
+      givenUp: true,
+      endedMs: ms(untilS),
+    });
   const rest = [rotated(0, 2), rotated(1, 3), verified(2, 12, refused('ended'))];
   expect(broken(givenUp(2.5), ...rest)).toEqual([]);
   expect(

@@ -90,7 +90,8 @@ async function runProof(
 const complaint = ({ proof, says }: Variant): RegExp =>
   new RegExp('scenario' in proof ? `^.*: ${says} ` : `FAIL.*${says}`, 'm');
 
-test.for<Variant['proof']>([
+// Two at a time, as the variants below: what a full machine could turn red by itself shows here.
+test.concurrent.for<Variant['proof']>([
   { scenario: 'no fault' },
   { test: 'test/sessions/operations.test.ts' },
 ])('an unbroken copy turns nothing red: %o', async (proof, context) => {
@@ -107,7 +108,6 @@ test.for<Variant['proof']>([
 const caught: { variant: string; 'turned red': string; said: string }[] = [];
 afterAll(() => console.table(caught));
 
-// Two at a time: what a variant breaks is red on a full machine as well, and would not be named by it.
 test.concurrent.for(variants)('is caught: $name', async (variant, context) => {
   const copy = await breakCopy(variant);
   try {

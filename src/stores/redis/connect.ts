@@ -77,7 +77,7 @@ const clusterOptions = (
 ) => ({
   redisOptions: { ...settings, ...credentials(target) },
   retryDelayOnFailover,
-  // Until a replica has been promoted all primaries refuse: nothing was done, so what is sent once at most is sent again as well.
+  // Until a replica has been promoted all primaries refuse.
   retryDelayOnClusterDown: FAILOVER_PAUSE_MS,
   // With 10 s pipelines did not find the primary after an ordered switch within 3 s (invariant I9).
   slotsRefreshInterval: 2000,

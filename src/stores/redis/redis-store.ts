@@ -5,7 +5,6 @@ import type { Locator, Session } from '../../sessions/session.ts';
 import {
   type Creation,
   isRotation,
-  type Presence,
   type SessionStore,
   type StoreDescription,
 } from '../../sessions/session-store.ts';
@@ -89,17 +88,18 @@ export function createRedisStore(options: RedisStoreOptions): RedisStore {
   });
 
   /** Looked at and waited for in one pipeline: sent apart, a failover between them would confirm what another primary had said. */
-  async function confirm(locator: Locator, found: Presence): Promise<boolean> {
+  async function confirm(locator: Locator, found: Session | undefined): Promise<boolean> {
     if (waitReplicas === 0) return true;
-    const [presence] = await runDurably('presence', { keys: [sessionKey(locator)] });
-    return String(presence) === found;
+    const args = [found === undefined ? '' : encodeHead(found)];
+    const [isSo] = await runDurably('compare', { keys: [sessionKey(locator)], args });
+    return Number(isSo) === 1;
   }
 
   /** The reply to a create was lost: it was carried out if the session is there as it was written, and is unknown otherwise. */
   async function readBack(session: Session, outage: unknown): Promise<readonly unknown[]> {
     const [, , record] = (await run('read', [sessionKey(session)])) as unknown[];
     if (!Buffer.isBuffer(record) || !encodeHead(session).equals(headOf(record))) throw outage;
-    if (!(await confirm(session, 'there'))) throw outage;
+    if (!(await confirm(session, session))) throw outage;
     return ['created'];
   }
 

@@ -127,10 +127,11 @@ local t = redis.call('TIME')
 return {t[1], t[2], redis.call('GET', KEYS[1])}
 `;
 
-/** KEYS a session. Answers whether it is there. */
-const PRESENCE = `#!lua flags=allow-oom
-local head = redis.call('GETRANGE', KEYS[1], 0, 0)
-return (head == '' or head == '${FORBIDDEN}') and 'gone' or 'there'
+/** KEYS a session. ARGV the head of its record, '' if it is gone. Answers 1 if that is so. */
+const COMPARE = `#!lua flags=allow-oom
+local head = redis.call('GETRANGE', KEYS[1], 0, ${HEAD_BYTES - 1})
+if head == '${FORBIDDEN}' then head = '' end
+return head == ARGV[1] and 1 or 0
 `;
 
 /** KEYS an index. ARGV lowest score, offset, count. Answers members and scores of live entries in order of score. */
@@ -198,7 +199,7 @@ export const scripts = {
   replace: { lua: REPLACE },
   remove: { lua: REMOVE },
   read: { lua: READ },
-  presence: { lua: PRESENCE },
+  compare: { lua: COMPARE },
   slice: { lua: SLICE },
   names: { lua: NAMES },
   swap: { lua: SWAP },
