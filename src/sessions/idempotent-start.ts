@@ -43,7 +43,7 @@ const digest = (...parts: readonly unknown[]): string =>
 
 const encode = (claim: Claim): string => JSON.stringify(claim);
 
-/** The first pair of a session again, as long as it is what the key stands for; undefined if it has gone since it was read. */
+/** The first pair of a session again, as long as it is what the key stands for; undefined if it has changed since it was read. */
 async function answerAgain(
   deps: SessionDeps,
   session: Session,
