@@ -72,7 +72,7 @@ async function rotate(
  * holder may have been answered elsewhere and gone on from there.
  */
 async function endAsStolen(deps: SessionDeps, session: Session, proven: boolean): Promise<never> {
-  if (!proven) throw new Outage('refresh: the session moved on meanwhile');
+  if (!proven) throw new Outage('refresh: an old token, but no proof of a theft');
   await deps.store.remove(session);
   emitAbout(deps, 'session_refresh_reused', session);
   throw refuse('reused');

@@ -67,8 +67,8 @@ export async function removeUser(
   { except, ...user }: UserRemoval,
 ): Promise<number> {
   // What is not found must be gone for good: the call before may have removed it and died before it learned whether that was safe.
-  const readDurably: RunScript = async (name, keys, args) =>
-    (await runner.runDurably(name, { keys, ...(args === undefined ? {} : { args }) }))[0];
+  const readDurably: RunScript = async (name, keys, args = []) =>
+    (await runner.runDurably(name, { keys, args }))[0];
   let count = 0;
   let foundNothing = 0;
   for (let pass = 0; pass < MAX_PASSES; pass++) {
