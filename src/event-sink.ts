@@ -30,6 +30,8 @@ export const eventSink =
   (logger: Logger, metrics: Pick<Metrics, 'countEvent'>): EmitEvent =>
   (event) => {
     metrics.countEvent(event);
+    const level = eventLevels[event.name];
+    if (!logger.isLevelEnabled(level)) return;
     const { name, ...about } = event;
-    logger[eventLevels[name]](about, name);
+    logger[level](about, name);
   };

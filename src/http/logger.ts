@@ -1,6 +1,7 @@
 // Owns the log: one JSON line an event, with every place redacted where a secret could ever stand.
 
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { rfc3339 } from './moment.ts';
 
 const hidden = (): string => '[redacted]';
 
@@ -31,7 +32,7 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
     serializers,
     base: null,
     formatters: { level: (label: string) => ({ level: label }) },
-    timestamp: pino.stdTimeFunctions.isoTime,
+    timestamp: () => `,"time":"${rfc3339(Date.now())}"`,
   };
   return pino(options, destination ?? pino.destination(BUFFERED_STDOUT));
 }

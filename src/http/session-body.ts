@@ -1,8 +1,7 @@
 // Owns how a session is shown: read, listed, among those of a user.
 
 import type { Session } from '../sessions/session.ts';
-
-export const rfc3339 = (ms: number): string => new Date(ms).toISOString();
+import { rfc3339 } from './moment.ts';
 
 /** Everything of a session but its tokens and what they are made of. */
 export const sessionBody = (session: Session) => ({

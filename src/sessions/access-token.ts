@@ -4,6 +4,7 @@ import { CompactSign, compactVerify, errors } from 'jose';
 import { isCanonicalBase64url } from './base64url.ts';
 import { type Locator, type Session, tokenIssuedAtSeconds } from './session.ts';
 import type { SigningKeys } from './signing-keys.ts';
+import type { SigningKey } from './signing-ring.ts';
 
 const TYPE = 'at+jwt';
 /** Longest possible token: all labels twice and more, a 256 character user id, an RSA signature. Anything longer is refused unread. */
@@ -42,13 +43,12 @@ const decodeJson = (segment: string): unknown =>
   JSON.parse(Buffer.from(segment, 'base64url').toString());
 
 /** Signs the token of the session's current generation; a replay signs the same claims again. */
-export async function signAccessToken(
+export function signAccessToken(
   session: Session,
   tokenId: string,
-  keys: SigningKeys,
+  key: SigningKey,
   issuer: string,
 ): Promise<string> {
-  const key = await keys.current();
   const payload: Payload = {
     iss: issuer,
     aud: audienceOf(session),

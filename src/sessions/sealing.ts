@@ -18,11 +18,13 @@ export interface Sealer {
   open(sealed: string): Promise<{ readonly text: string; readonly current: boolean } | undefined>;
 }
 
+type SealingKey = webcrypto.CryptoKey;
+
 interface SlotKey {
   readonly header: { readonly alg: 'dir'; readonly enc: 'A256GCM'; readonly kid: string };
   readonly current: boolean;
   /** Derived at first use: 256 keys for each secret and purpose would cost a noticeable start. */
-  readonly key: () => Promise<webcrypto.CryptoKey>;
+  readonly key: () => SealingKey | Promise<SealingKey>;
 }
 
 const derive = (secret: string, info: string, size: number): Buffer =>
@@ -31,18 +33,20 @@ const derive = (secret: string, info: string, size: number): Buffer =>
 function slotKeys(secret: string, purpose: SealPurpose, current: boolean): SlotKey[] {
   const secretId = derive(secret, 'id', 6).toString('base64url');
   return Array.from({ length: SLOT_COUNT }, (_, slot) => {
-    let imported: Promise<webcrypto.CryptoKey> | undefined;
+    let imported: SealingKey | Promise<SealingKey> | undefined;
     return {
       header: { alg: 'dir', enc: 'A256GCM', kid: `${secretId}.${slot}` },
       current,
       key: () => {
-        imported ??= webcrypto.subtle.importKey(
-          'raw',
-          derive(secret, `${purpose}:${slot}`, 32),
-          'AES-GCM',
-          false,
-          ['encrypt', 'decrypt'],
-        );
+        imported ??= webcrypto.subtle
+          .importKey('raw', derive(secret, `${purpose}:${slot}`, 32), 'AES-GCM', false, [
+            'encrypt',
+            'decrypt',
+          ])
+          .then((key) => {
+            imported = key;
+            return key;
+          });
         return imported;
       },
     };

@@ -31,8 +31,8 @@ const MAX_ATTEMPTS = 10;
 export interface SigningKeys {
   /** Brings memory and store in step: loads the ring, creates it, adds the next key when it is time, or keys that the store has lost. Rejects with Outage or RingUnreadable. */
   synchronize(): Promise<void>;
-  /** The key that signs now. */
-  current(): Promise<SigningKey>;
+  /** The key that signs now; waits for the store only if none is known yet. */
+  current(): SigningKey | Promise<SigningKey>;
   /** The key of that id; an unknown one makes this instance look into the store again, at most once a second. */
   find(kid: string): Promise<VerificationKey | undefined>;
   jwks(): { readonly keys: readonly JWK[] };
@@ -117,13 +117,15 @@ export function createSigningKeys(deps: SigningKeysDeps): SigningKeys {
     return inFlight;
   }
 
+  /** Of a ring that is not empty: `synchronize` leaves none that is, and no key of it without its import. */
+  const keyAt = (nowMs: number): SigningKey =>
+    imported.get(chooseSigningKey(ring, alg, nowMs)?.kid as string) as SigningKey;
+
   return {
     synchronize,
-    async current() {
-      if (ring.length === 0) await synchronize();
-      const key = chooseSigningKey(ring, alg, await storeClock.now());
-      // `synchronize` leaves no ring empty, and no key of it without its import.
-      return imported.get(key?.kid as string) as SigningKey;
+    current() {
+      const nowMs = ring.length === 0 ? synchronize().then(storeClock.now) : storeClock.now();
+      return typeof nowMs === 'number' ? keyAt(nowMs) : nowMs.then(keyAt);
     },
     async find(kid) {
       const known = imported.get(kid);

@@ -83,16 +83,15 @@ export async function createSession(
   sessionId?: string,
 ): Promise<{ readonly session: Session; readonly creation: Creation }> {
   const limits = { perUser: deps.maxSessionsPerUser, underTag: admission.policy.sessionLimit };
-  const attempt = async (nowMs: number) => {
-    const id = sessionId ?? deps.newSessionId(input, nowMs);
-    const session = newSession(deps, input, admission, nowMs, id);
-    return { session, creation: await deps.store.create(session, limits) };
-  };
-  const first = await attempt(await deps.storeClock.now());
-  const { nowMs } = first.creation;
-  if (nowMs === undefined) return first;
+  const sessionAt = (nowMs: number) =>
+    newSession(deps, input, admission, nowMs, sessionId ?? deps.newSessionId(input, nowMs));
+  const session = sessionAt(await deps.storeClock.now());
+  const creation = await deps.store.create(session, limits);
+  const { nowMs } = creation;
+  if (nowMs === undefined) return { session, creation };
   await deps.storeClock.learn(async () => ({ nowMs }));
-  return attempt(nowMs);
+  const again = sessionAt(nowMs);
+  return { session: again, creation: await deps.store.create(again, limits) };
 }
 
 /**

@@ -3,8 +3,8 @@
 import type { Clock } from './ambient.ts';
 
 export interface StoreClock {
-  /** Milliseconds since the epoch by the store's clock; asks the store once if nothing is known yet. */
-  now(): Promise<number>;
+  /** Milliseconds since the epoch by the store's clock; asks the store, once, if nothing is known yet. */
+  now(): number | Promise<number>;
   /** Asks the store for its time. */
   ask(): Promise<void>;
   /** Runs a store operation and learns from the time it returns. */
@@ -35,9 +35,9 @@ export function createStoreClock(clock: Clock, askStore: () => Promise<number>):
       await ask();
     },
     learn: async (read) => (await measure(read)).result,
-    async now() {
-      const known = offsetMs ?? (await ask()).offsetMs;
-      return Math.floor(clock.monotonicMs() + known);
+    now() {
+      const by = (offset: number) => Math.floor(clock.monotonicMs() + offset);
+      return offsetMs === undefined ? ask().then((asked) => by(asked.offsetMs)) : by(offsetMs);
     },
   };
 }

@@ -15,8 +15,9 @@ export interface TokenPair {
 /** The pair of the session's current generation. */
 export async function makeTokenPair(deps: SessionDeps, session: Session): Promise<TokenPair> {
   const { tokenId, proof } = pairSecrets(session);
+  const key = await deps.keys.current();
   const [token, refreshToken] = await Promise.all([
-    signAccessToken(session, tokenId, deps.keys, deps.issuer),
+    signAccessToken(session, tokenId, key, deps.issuer),
     sealRefreshToken(deps.refreshTokenSealer, session, proof),
   ]);
   return { token, refreshToken, session };

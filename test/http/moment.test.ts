@@ -2,9 +2,33 @@
 
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseMoment } from '../../src/http/moment.ts';
+import { parseMoment, rfc3339 } from '../../src/http/moment.ts';
 import { createTestApp, type TestApp } from '../support/test-app.ts';
 import { faultyFields, post } from './api.ts';
+
+describe('a moment that is written', () => {
+  it('is what the calendar says, to the millisecond', () => {
+    const lastMs = Date.UTC(10_000, 0, 1) - 1;
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: lastMs }), (ms) => {
+        expect(rfc3339(ms)).toBe(new Date(ms).toISOString());
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it.each([0, 86_399_999, 86_400_000, 951_782_400_000, 253_402_300_799_999])('%i', (ms) => {
+    expect(rfc3339(ms)).toBe(new Date(ms).toISOString());
+  });
+
+  it('has no fraction of a millisecond', () => {
+    expect(rfc3339(86_399_999.9)).toBe('1970-01-01T23:59:59.999Z');
+  });
+
+  it('is no text if it is no number', () => {
+    expect(() => rfc3339(Number.NaN)).toThrow(RangeError);
+  });
+});
 
 describe('a moment', () => {
   it.each([

@@ -327,8 +327,8 @@ export const variants: readonly Variant[] = [
     changes: [
       {
         file: 'src/sessions/store-clock.ts',
-        find: 'return Math.floor(clock.monotonicMs() + known);',
-        put: 'return known === 0 ? 0 : clock.wallMs();',
+        find: 'Math.floor(clock.monotonicMs() + offset);',
+        put: 'offset === 0 ? 0 : clock.wallMs();',
       },
     ],
     proof: { scenario: 'clock of one instance +5s' },

@@ -347,7 +347,7 @@ describe('a refresh token sealed by us', () => {
 describe('a token', () => {
   it('is not judged by a broken key: that is a defect, not a bad token', async () => {
     const { keys } = await createTestApp();
-    const token = await signAccessToken(sampleSession(), 'jti', keys, 'iss');
+    const token = await signAccessToken(sampleSession(), 'jti', await keys.current(), 'iss');
     const { kid, alg } = await keys.current();
     const broken = { ...keys, find: async () => ({ kid, alg, publicKey: {} as CryptoKey }) };
     await expect(readAccessToken(token, broken, 'iss')).rejects.toThrow(TypeError);
@@ -356,7 +356,7 @@ describe('a token', () => {
   it('says its product, environment and tag in its audience too, or it is none of ours', async () => {
     const { keys } = await createTestApp();
     const crafted = sampleSession({ tag: 'user-session' });
-    const token = await signAccessToken(crafted, 'jti', keys, 'iss');
+    const token = await signAccessToken(crafted, 'jti', await keys.current(), 'iss');
     expect(await readAccessToken(token, keys, 'iss')).toMatchObject({ tag: 'user-session' });
     expect(await readAccessToken(token, keys, 'another issuer')).toBeUndefined();
   });

@@ -12,9 +12,8 @@ import {
   newApiKey,
   rotation,
 } from '../api-key-schemas.ts';
-import { parseMoment } from '../moment.ts';
+import { parseMoment, rfc3339 } from '../moment.ts';
 import { bodyProblems, guardedProblems, problemResponses } from '../problem-schema.ts';
-import { rfc3339 } from '../session-body.ts';
 
 const tags = ['api keys'];
 const config = { permission: 'admin' } as const;

@@ -5,8 +5,8 @@ import Type from 'typebox';
 import type { SessionService } from '../../sessions/session-service.ts';
 import type { TokenPair } from '../../sessions/token-pair.ts';
 import { requireScope } from '../caller.ts';
+import { rfc3339 } from '../moment.ts';
 import { bodyProblems, guardedProblems, problemResponses } from '../problem-schema.ts';
-import { rfc3339 } from '../session-body.ts';
 import {
   refreshBody,
   revokeBody,

@@ -6,8 +6,9 @@ import type { SessionService } from '../../sessions/session-service.ts';
 import type { User } from '../../sessions/user-store.ts';
 import { requireScope } from '../caller.ts';
 import { DEFAULT_PAGE } from '../members.ts';
+import { rfc3339 } from '../moment.ts';
 import { guardedProblems, problemResponses } from '../problem-schema.ts';
-import { page, rfc3339, sessionBody } from '../session-body.ts';
+import { page, sessionBody } from '../session-body.ts';
 import {
   partParams,
   revokedCount,

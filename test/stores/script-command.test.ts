@@ -1,0 +1,36 @@
+// Owns the proof that a command is written as ioredis itself would write it, whatever its parts are.
+
+import fc from 'fast-check';
+import { Command } from 'ioredis';
+import { describe, expect, it } from 'vitest';
+import { encodeCommand } from '../../src/stores/redis/script-command.ts';
+
+const written = (parts: readonly (string | Buffer)[]): Buffer =>
+  Buffer.from(new Command('evalsha', [...parts]).toWritable({}));
+
+const part = fc.oneof(
+  fc.string(),
+  fc.string({ unit: 'binary' }),
+  fc.constantFrom('', '\0', '\r\n', '$3\r\n', 'é', '😀', 'x'.repeat(255), 'x'.repeat(256)),
+  fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+);
+
+describe('a command', () => {
+  it('reaches Redis byte for byte, whatever stands in it', () => {
+    fc.assert(
+      fc.property(fc.array(part, { minLength: 1, maxLength: 20 }), (parts) => {
+        expect(encodeCommand(['evalsha', ...parts])).toEqual(written(parts));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it.each([
+    ['of ASCII alone', ['key', 'user_1']],
+    ['with a name that takes more bytes than characters', ['key', 'Jürgen 😀']],
+    ['with a Buffer at its end', ['key', Buffer.from([0, 255, 13, 10])]],
+    ['with Buffers beside each other', [Buffer.from('a'), Buffer.alloc(0), Buffer.from('b'), 'c']],
+  ])('%s is announced by its bytes', (_, parts) => {
+    expect(encodeCommand(['evalsha', ...parts])).toEqual(written(parts));
+  });
+});
