@@ -11,7 +11,18 @@ const written = (parts: readonly (string | Buffer)[]): Buffer =>
 const part = fc.oneof(
   fc.string(),
   fc.string({ unit: 'binary' }),
-  fc.constantFrom('', '\0', '\r\n', '$3\r\n', 'é', '😀', 'x'.repeat(255), 'x'.repeat(256)),
+  fc.constantFrom(
+    '',
+    '\0',
+    '\r\n',
+    '$3\r\n',
+    'é',
+    '😀',
+    '\ud83d',
+    '\ude00',
+    'x'.repeat(255),
+    'x'.repeat(256),
+  ),
   fc.uint8Array().map((bytes) => Buffer.from(bytes)),
 );
 
