@@ -12,19 +12,6 @@ export interface Metrics {
   observeStore(operation: string, seconds: number, outage: boolean): void;
 }
 
-interface Series {
-  observe(seconds: number): void;
-}
-
-/** What stands under `key`, made if there is nothing. */
-function known<Key, Value>(all: Map<Key, Value>, key: Key, make: () => Value): Value {
-  const found = all.get(key);
-  if (found !== undefined) return found;
-  const made = make();
-  all.set(key, made);
-  return made;
-}
-
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2];
 
 export function createMetrics(): Metrics {
@@ -57,25 +44,23 @@ export function createMetrics(): Metrics {
     labelNames: ['operation'],
     registers,
   });
-  // Finding a series by its labels costs more than counting in it, and so does making one name of them.
-  const byRoute = new Map<string, Map<string, Map<number, Series>>>();
-  const byOperation = new Map<string, Series>();
+  // Finding a series by its labels costs more than counting in it.
+  const series = new Map<string, { observe(seconds: number): void }>();
+  const seriesOf = (name: string, find: () => { observe(seconds: number): void }) => {
+    const known = series.get(name) ?? find();
+    series.set(name, known);
+    return known;
+  };
   return {
     contentType: registry.contentType,
     render: () => registry.metrics(),
     countEvent: ({ name, count = 1 }) => events.inc({ event: name }, count),
     observeRequest: (method, route, status, seconds) =>
-      known(
-        known(
-          known(byRoute, route, () => new Map()),
-          method,
-          () => new Map(),
-        ),
-        status,
-        () => requests.labels({ method, route, status }),
+      seriesOf(`${method} ${route} ${status}`, () =>
+        requests.labels({ method, route, status }),
       ).observe(seconds),
     observeStore(operation, seconds, outage) {
-      known(byOperation, operation, () => operations.labels({ operation })).observe(seconds);
+      seriesOf(operation, () => operations.labels({ operation })).observe(seconds);
       if (outage) outages.inc({ operation });
     },
   };

@@ -11,7 +11,7 @@ import { sealRefreshToken } from '../../src/sessions/refresh-token.ts';
 import { covers } from '../../src/sessions/scope.ts';
 import { createSealer } from '../../src/sessions/sealing.ts';
 import type { Session } from '../../src/sessions/session.ts';
-import { createSessionIds, parseSessionId } from '../../src/sessions/session-id.ts';
+import { createSessionIds, parseSessionId, userDigest } from '../../src/sessions/session-id.ts';
 import type { SessionStore } from '../../src/sessions/session-store.ts';
 import { sessionVersion } from '../../src/sessions/session-version.ts';
 import { createMemoryStore } from '../../src/stores/memory-store.ts';
@@ -359,6 +359,16 @@ describe('a token', () => {
     const token = await signAccessToken(crafted, 'jti', await keys.current(), 'iss');
     expect(await readAccessToken(token, keys, 'iss')).toMatchObject({ tag: 'user-session' });
     expect(await readAccessToken(token, keys, 'another issuer')).toBeUndefined();
+  });
+});
+
+describe('the digest of a user', () => {
+  it('is of its product and environment too, whoever was asked for before', () => {
+    const user = { product: 'p', env: 'e', userId: 'u' };
+    const all = [user, { ...user, product: 'q' }, { ...user, env: 'f' }, { ...user, userId: 'v' }];
+    const digests = all.map(userDigest);
+    expect(new Set(digests).size).toBe(all.length);
+    expect([...all].reverse().map(userDigest)).toEqual([...digests].reverse());
   });
 });
 
