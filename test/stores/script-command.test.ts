@@ -1,9 +1,12 @@
-// Owns the proof that a command is written as ioredis itself would write it, whatever its parts are.
+// Owns the proof that a command is written as ioredis itself would write it, whatever its parts are, and that nobody is told of them.
 
+import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { Command } from 'ioredis';
 import { describe, expect, it } from 'vitest';
-import { encodeCommand } from '../../src/stores/redis/script-command.ts';
+import { createScriptSender, encodeCommand } from '../../src/stores/redis/script-command.ts';
+import { withRedis } from '../support/redis-client.ts';
+import { startRedis } from '../support/redis-server.ts';
 
 const written = (parts: readonly (string | Buffer)[]): Buffer =>
   Buffer.from(new Command('evalsha', [...parts]).toWritable({}));
@@ -44,4 +47,24 @@ describe('a command', () => {
   ])('%s is announced by its bytes', (_, parts) => {
     expect(encodeCommand(['evalsha', ...parts])).toEqual(written(parts));
   });
+});
+
+it('an error of a script says nothing of what it was to write, as text and by its hash', async () => {
+  const server = await startRedis();
+  try {
+    const reasons = await withRedis(server.port, async (redis) => {
+      await redis.lpush('place', 'of another type');
+      const send = createScriptSender(redis);
+      const claim = () =>
+        send('claim', { keys: ['place'], args: ['told-to-nobody', 1000] }).catch(inspect);
+      // Redis does not know the script yet: the first is sent as text.
+      return [await claim(), await claim()];
+    });
+    for (const reason of reasons) {
+      expect(reason).toContain('WRONGTYPE');
+      expect(reason).not.toContain('told-to-nobody');
+    }
+  } finally {
+    await server.stop();
+  }
 });

@@ -66,15 +66,20 @@ export function encodeCommand(parts: readonly Part[]): Buffer {
 const asText = (argument: ScriptArgument): Part =>
   typeof argument === 'number' ? String(argument) : argument;
 
-/** Replies are Buffers. */
+/**
+ * Replies are Buffers. Its bytes are made at once, and ioredis keeps the first key alone: more it needs not, since that tells the slot. What a
+ * command keeps until Redis has answered goes into its errors as well, and cost a tenth of a start (docs/performance.md).
+ */
 class ScriptCommand extends Command {
+  readonly #bytes: Buffer;
+
   constructor(verb: 'evalsha' | 'eval', script: string, { keys, args = [] }: ScriptCall) {
     super(verb, [], { replyEncoding: null });
-    // Not by the constructor above, which looks for lists among them.
-    this.args = [script, String(keys.length), ...keys, ...args.map(asText)];
+    this.#bytes = encodeCommand([verb, script, String(keys.length), ...keys, ...args.map(asText)]);
+    this.args = [script, '1', ...keys.slice(0, 1)];
   }
   override toWritable(): Buffer {
-    return encodeCommand([this.name, ...(this.args as Part[])]);
+    return this.#bytes;
   }
 }
 
