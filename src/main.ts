@@ -1,5 +1,6 @@
 // Owns the process: configuration, dependencies, listening, housekeeping, draining.
 
+import './to-base64.ts';
 import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';

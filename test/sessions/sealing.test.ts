@@ -45,6 +45,17 @@ describe('a sealed text', () => {
     expect(new Set(all).size).toBe(200);
     expect(new Set(all.map((text) => text.split('.')[0])).size).toBeGreaterThan(80);
   });
+
+  it('has a nonce of its own, whole of what is drawn for it', async () => {
+    const own = sealer(A);
+    const all = await Promise.all(Array.from({ length: 2000 }, () => own.seal('hello')));
+    const nonces = all.map((text) => Buffer.from(text.split('.')[2] ?? '', 'base64url'));
+    expect(new Set(nonces.map((nonce) => nonce.toString('hex'))).size).toBe(2000);
+    // None of its bytes stands still.
+    for (let at = 0; at < 12; at++) {
+      expect(new Set(nonces.map((nonce) => nonce[at])).size).toBeGreaterThan(200);
+    }
+  });
 });
 
 it('a defect of the cryptography is not taken for a bad token', async () => {

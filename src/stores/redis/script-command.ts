@@ -70,17 +70,15 @@ const asText = (argument: ScriptArgument): Part =>
  * Replies are Buffers. Its bytes are made at once, and ioredis keeps the first key alone: more it needs not, since that tells the slot. What a
  * command keeps until Redis has answered goes into its errors as well, and cost a tenth of a start (docs/performance.md).
  */
-class ScriptCommand extends Command {
-  readonly #bytes: Buffer;
-
-  constructor(verb: 'evalsha' | 'eval', script: string, { keys, args = [] }: ScriptCall) {
-    super(verb, [], { replyEncoding: null });
-    this.#bytes = encodeCommand([verb, script, String(keys.length), ...keys, ...args.map(asText)]);
-    this.args = [script, '1', ...keys.slice(0, 1)];
-  }
-  override toWritable(): Buffer {
-    return this.#bytes;
-  }
+function scriptCommand(
+  verb: 'evalsha' | 'eval',
+  script: string,
+  { keys, args = [] }: ScriptCall,
+): Command {
+  const bytes = encodeCommand([verb, script, String(keys.length), ...keys, ...args.map(asText)]);
+  const command = new Command(verb, [script, '1', ...keys.slice(0, 1)], { replyEncoding: null });
+  command.toWritable = () => bytes;
+  return command;
 }
 
 type Send = (command: Command) => Promise<unknown>;
@@ -118,8 +116,8 @@ export function createScriptSender(
 ): (name: ScriptName, call: ScriptCall) => Promise<unknown> {
   const send = sendTogether(client);
   return (name, call) =>
-    send(new ScriptCommand('evalsha', hashes[name], call)).catch((error: unknown) => {
+    send(scriptCommand('evalsha', hashes[name], call)).catch((error: unknown) => {
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      return send(new ScriptCommand('eval', scripts[name].lua, call));
+      return send(scriptCommand('eval', scripts[name].lua, call));
     });
 }
