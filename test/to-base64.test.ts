@@ -7,7 +7,8 @@ import { toBase64 } from '../src/to-base64.ts';
 
 const own = Object.getOwnPropertyDescriptor(Uint8Array.prototype, 'toBase64');
 afterEach(() => {
-  if (own) Object.defineProperty(Uint8Array.prototype, 'toBase64', own);
+  vi.restoreAllMocks();
+  Object.defineProperty(Uint8Array.prototype, 'toBase64', own as PropertyDescriptor);
 });
 
 const withoutPadding = (text: string) => text.replaceAll('=', '');
@@ -33,14 +34,18 @@ describe('toBase64', () => {
     expect(toBase64.call(new TextEncoder().encode('abcdef').subarray(2, 5))).toBe('Y2Rl');
   });
 
-  it('knows no other alphabet', () => {
+  it('knows no other alphabet, and nothing but bytes', () => {
     const alphabet = 'hex' as 'base64';
     expect(() => toBase64.call(new Uint8Array(2), { alphabet })).toThrow(TypeError);
+    expect(() => toBase64.call(new Uint16Array(2) as unknown as Uint8Array)).toThrow(TypeError);
   });
 
   it('is what jose writes with, and nothing that a loop over bytes would meet', () => {
     const bytes = new TextEncoder().encode('jose?>');
+    const writes = vi.spyOn(Uint8Array.prototype as { toBase64?: typeof toBase64 }, 'toBase64');
     expect(base64url.encode(bytes)).toBe('am9zZT8-');
+    expect(writes).toHaveBeenCalledOnce();
+    writes.mockRestore();
     expect(Object.keys(Uint8Array.prototype)).not.toContain('toBase64');
     const members: string[] = [];
     for (const member in bytes) members.push(member);

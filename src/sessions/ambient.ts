@@ -31,7 +31,7 @@ export const systemRandom: RandomBytes = (size) => {
     pool = randomBytes(Math.max(POOL_BYTES, size));
     drawn = 0;
   }
-  // A copy: the same bytes are never handed out twice, and no holder sees its neighbours'.
+  // A copy: whoever holds a part of the block would hold, behind it, what others are yet to draw.
   const bytes = Buffer.allocUnsafe(size);
   drawn += pool.copy(bytes, 0, drawn, drawn + size);
   return bytes;

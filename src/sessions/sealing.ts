@@ -7,7 +7,7 @@ import { isCanonicalBase64url } from './base64url.ts';
 
 /** 256 keys a purpose, drawn by chance, so that none seals more than a fraction of all texts (AES-GCM with random nonces, NIST SP 800-38D 8.3). */
 const SLOT_COUNT = 256;
-/** 96 bits, all of them random (SP 800-38D 8.2.2). */
+/** All of them random (SP 800-38D 8.2.2). */
 const NONCE_BYTES = 12;
 const COMPACT_JWE =
   /^([A-Za-z0-9_-]+)\.\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{22})$/;
@@ -70,7 +70,7 @@ export function createSealer(
     async seal(text) {
       const slot = sealing[randomBytes(1).readUInt8()];
       if (slot === undefined) throw new TypeError('sealing needs at least one secret');
-      // jose would ask the system for each nonce, 12 µs. These bytes are of the same generator, and none is handed out twice (ADR 20).
+      // jose would start a job of Node for each nonce, 12 µs. These bytes come of the same generator, and none is handed out twice (ADR 20).
       return new CompactEncrypt(Buffer.from(text))
         .setProtectedHeader(slot.header)
         .setInitializationVector(randomBytes(NONCE_BYTES))

@@ -1,11 +1,12 @@
-// Owns the proof that a command is written as ioredis itself would write it, whatever its parts are, and that nobody is told of them.
+// Owns the proof that a command is written as ioredis itself would write it, whatever its parts are, to the node that owns its keys, and that nobody is told of its arguments.
 
 import { inspect } from 'node:util';
 import fc from 'fast-check';
-import { Command } from 'ioredis';
+import { Cluster, Command } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { createScriptSender, encodeCommand } from '../../src/stores/redis/script-command.ts';
 import { withRedis } from '../support/redis-client.ts';
+import { startRedisCluster } from '../support/redis-cluster.ts';
 import { startRedis } from '../support/redis-server.ts';
 
 const written = (parts: readonly (string | Buffer)[]): Buffer =>
@@ -49,7 +50,7 @@ describe('a command', () => {
   });
 });
 
-it('an error of a script says nothing of what it was to write, as text and by its hash', async () => {
+it('an error of a script that waits for no replica says nothing of what it was to write, as text and by its hash', async () => {
   const server = await startRedis();
   try {
     const reasons = await withRedis(server.port, async (redis) => {
@@ -66,5 +67,22 @@ it('an error of a script says nothing of what it was to write, as text and by it
     }
   } finally {
     await server.stop();
+  }
+});
+
+it('in a Cluster a script goes to the node that owns its keys at once', async () => {
+  const cluster = await startRedisCluster({ primaries: 3 });
+  const nodes = cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
+  const client = new Cluster(nodes, { redisOptions: { disableClientInfo: true } });
+  try {
+    const send = createScriptSender(client);
+    for (let i = 0; i < 40; i++) await send('swap', { keys: [`place ${i}`], args: ['', 'x'] });
+    for (const { port } of cluster.primaries) {
+      const told = await withRedis(port, (redis) => redis.info('errorstats'));
+      expect(told).not.toContain('MOVED');
+    }
+  } finally {
+    client.disconnect();
+    await cluster.stop();
   }
 });

@@ -102,7 +102,7 @@ async function sendPages(app: FastifyInstance, request: Request, what: 'sessions
 const claimsOf = (token: string): unknown =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
 
-/** Tokens are replaced by what they say: keys that sign and nonces that seal are each world's own. */
+/** Tokens are replaced by what they say: keys that sign are each world's own. */
 function shown(body: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const { token, refreshToken, nextCursor, instance: _own, ...rest } = body;
   return {

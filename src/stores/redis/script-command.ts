@@ -67,16 +67,19 @@ const asText = (argument: ScriptArgument): Part =>
   typeof argument === 'number' ? String(argument) : argument;
 
 /**
- * Replies are Buffers. Its bytes are made at once, and ioredis keeps the first key alone: more it needs not, since that tells the slot. What a
- * command keeps until Redis has answered goes into its errors as well, and cost a tenth of a start (docs/performance.md).
+ * A command that is written as the bytes made here, and whose replies are Buffers. `args`, which ioredis needs for the slot and puts into
+ * errors and traces, says the script and the first key alone; with a Buffer among them a start cost a tenth more (docs/performance.md).
  */
 function scriptCommand(
   verb: 'evalsha' | 'eval',
   script: string,
   { keys, args = [] }: ScriptCall,
 ): Command {
+  const known = keys.slice(0, 1);
   const bytes = encodeCommand([verb, script, String(keys.length), ...keys, ...args.map(asText)]);
-  const command = new Command(verb, [script, '1', ...keys.slice(0, 1)], { replyEncoding: null });
+  const command = new Command(verb, [script, String(known.length), ...known], {
+    replyEncoding: null,
+  });
   command.toWritable = () => bytes;
   return command;
 }
